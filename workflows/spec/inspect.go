@@ -1,0 +1,129 @@
+package spec
+
+// Inspect is the input of the workflow that reads for the CLI: one activity, no side effects. The CLI holds no credentials.
+type Inspect struct {
+	// Read says what to read: one of the Read constants.
+	Read string `json:"read"`
+	// Cluster and Repository name profiles; what is read says which it needs.
+	Cluster    string `json:"cluster,omitempty"`
+	Repository string `json:"repository,omitempty"`
+	// Point is an id or "latest" (ReadPoint).
+	Point string `json:"point,omitempty"`
+	// Page is the token of the next page, from the last answer; "" is the first.
+	Page string `json:"page,omitempty"`
+
+	problems problems
+}
+
+// What Inspect reads.
+const (
+	ReadPoints       = "points"       // restore points of cluster in repository, newest first → InspectResult.Points
+	ReadPoint        = "point"        // one manifest, summed up by table → InspectResult.Point
+	ReadJobs         = "jobs"         // what the FE of cluster runs → InspectResult.Jobs
+	ReadRepositories = "repositories" // what the FE of cluster knows, beside our profiles → InspectResult.Repositories
+	ReadConfig       = "config"       // whether every profile can be reached → InspectResult.Checks
+)
+
+// UnmarshalJSON remembers what is wrong instead of failing; Validate reports it.
+func (i *Inspect) UnmarshalJSON(data []byte) error {
+	type fields Inspect
+	var f fields
+	found := decode(data, &f)
+	*i = Inspect(f)
+	i.problems = found
+	return nil
+}
+
+// Validate tells what is wrong with the input.
+func (i Inspect) Validate() error {
+	p := append(problems(nil), i.problems...)
+	if len(p) == 0 {
+		p.checkOneOf("read", i.Read, ReadPoints, ReadPoint, ReadJobs, ReadRepositories, ReadConfig)
+		p.checkName("cluster", i.Cluster, i.Read != ReadConfig)
+		p.checkName("repository", i.Repository, i.Read == ReadPoints || i.Read == ReadPoint)
+		if i.Read == "" {
+			p.add(`field "read" is missing`)
+		}
+	}
+	return p.err()
+}
+
+// InspectResult holds what was asked for; the other fields are empty.
+type InspectResult struct {
+	Points       []PointRow      `json:"points,omitempty"`
+	Point        *PointDetails   `json:"point,omitempty"`
+	Jobs         []JobRow        `json:"jobs,omitempty"`
+	Repositories []RepositoryRow `json:"repositories,omitempty"`
+	Checks       []CheckRow      `json:"checks,omitempty"`
+	NextPage     string          `json:"nextPage,omitempty"`
+}
+
+// PointRow is one restore point in a listing.
+type PointRow struct {
+	ID         string            `json:"id"`
+	CreatedAt  string            `json:"createdAt"` // RFC 3339, UTC
+	Complete   bool              `json:"complete"`
+	Parent     string            `json:"parent,omitempty"`
+	Databases  int               `json:"databases"`
+	Tables     int               `json:"tables"`
+	Partitions int64             `json:"partitions"`
+	Tablets    int64             `json:"tablets"`
+	Bytes      int64             `json:"bytes"`
+	Failed     int64             `json:"failed,omitempty"`
+	Tags       map[string]string `json:"tags,omitempty"`
+	Problem    string            `json:"problem,omitempty"` // why it cannot be read
+}
+
+// PointDetails is one restore point, by table.
+type PointDetails struct {
+	PointRow
+	Cluster    string       `json:"cluster"`
+	Repository string       `json:"repository"`
+	Tables     []PointTable `json:"tableList"`
+	Failed     []FailedPart `json:"failedList,omitempty"`
+	NotCovered []NotCovered `json:"notCovered,omitempty"`
+	Truncated  bool         `json:"truncated,omitempty"` // more tables than one answer holds
+}
+
+// PointTable is one table of a restore point.
+type PointTable struct {
+	Database   string `json:"database"`
+	Table      string `json:"table"`
+	Keys       string `json:"keys"`
+	Partitions int    `json:"partitions"`
+	Tablets    int64  `json:"tablets"`
+	Bytes      int64  `json:"bytes"`
+	Rows       int64  `json:"rows"`
+}
+
+// JobRow is one BACKUP or RESTORE that the FE knows, whoever started it.
+type JobRow struct {
+	Statement string `json:"statement"`
+	Database  string `json:"database"`
+	Label     string `json:"label"`
+	State     string `json:"state"`
+	JobID     int64  `json:"jobId"`
+	Created   string `json:"created"`
+	Status    string `json:"status"`
+	Errors    string `json:"errors,omitempty"`
+	Ours      bool   `json:"ours"`           // started by starkeep
+	Note      string `json:"note,omitempty"` // e.g. hung, and what to do
+}
+
+// RepositoryRow is a repository as the FE tells it, beside the profile that names it.
+type RepositoryRow struct {
+	Name     string `json:"name"`
+	Profile  string `json:"profile,omitempty"`
+	Location string `json:"location"`
+	ReadOnly bool   `json:"readOnly"`
+	Error    string `json:"error,omitempty"`
+	Note     string `json:"note,omitempty"`
+}
+
+// CheckRow is one thing that was tried.
+type CheckRow struct {
+	Profile string `json:"profile"`
+	Check   string `json:"check"`
+	OK      bool   `json:"ok"`
+	Message string `json:"message,omitempty"`
+}

@@ -1,0 +1,35 @@
+package spec
+
+// UndoWindow is the input of the workflow that keeps the old tables after a swap. A Restore starts it; nobody else should.
+type UndoWindow struct {
+	Cluster string         `json:"cluster"`
+	Restore string         `json:"restore"` // workflow id of the restore
+	Keep    Duration       `json:"keep"`
+	Tables  []SwappedTable `json:"tables"`
+}
+
+// SwappedTable names both tables of a swap. Ids decide, names only show where to look.
+type SwappedTable struct {
+	Database   string `json:"database"`
+	Table      string `json:"table"`      // the live name
+	Before     string `json:"before"`     // name of the old table now
+	Beside     string `json:"beside"`     // name the new table gets when the swap is undone
+	OldID      int64  `json:"oldId"`      // id of the old table
+	NewID      int64  `json:"newId"`      // id of the restored table
+	OldVersion int64  `json:"oldVersion"` // sum of the old table's visible versions right after the swap: loads in flight raise it
+	NewVersion int64  `json:"newVersion"` // the same of the restored table: later loads raise it
+}
+
+// UndoResult answers "undo" and "finish".
+type UndoResult struct {
+	Tables   []UndoneTable `json:"tables"`
+	Warnings []string      `json:"warnings,omitempty"`
+}
+
+// UndoneTable says what became of one table.
+type UndoneTable struct {
+	Database string `json:"database"`
+	Table    string `json:"table"`
+	Done     string `json:"done"`           // "swapped back", "dropped", "left alone: …"
+	Kept     string `json:"kept,omitempty"` // name under which the other table is kept
+}
