@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -35,25 +37,39 @@ const (
 
 // A Store is one location (a bucket and prefix, a directory). Keys are relative to the location.
 //
-// An implementation MUST be safe for concurrent use, MUST end promptly when the context does, and MUST return errors
-// that match one of this package's sentinels by errors.Is whenever the server's answer allows it.
+// A key is 1 to 1,000 bytes of UTF-8 without NUL whose '/'-separated segments are none of "", "." and ".."; Put and the
+// target of Copy refuse any other with ErrInvalid, and so do all methods of a provider that cannot hold such keys. Objects
+// that somebody else stored under other keys are listed, read and deleted where the provider can. A provider MAY refuse,
+// with ErrInvalid, segments of more than 255 bytes and a key below another object's ("a/b" beside an object "a").
+//
+// An implementation MUST be safe for concurrent use, MUST end promptly when the context does, with an error that
+// matches the context's, and MUST return errors that match one of this package's sentinels by errors.Is whenever the
+// server's answer allows it. Errors never hold a secret.
 type Store interface {
 	// Put stores size bytes of body under key. size MUST be the exact length; a body that is shorter or longer is an
-	// error, and nothing is stored. A reader MUST never see a part of the object. Memory is bounded by a few parts,
-	// whatever the size.
+	// error that matches ErrInvalid, and nothing is stored; so is a body whose Read fails, and that error is wrapped.
+	// A reader MUST never see a part of the object. Memory is bounded by a few parts, whatever the size.
+	//
+	// After any other error of an Overwrite the object is either as before or the new one. With IfAbsent, a writer
+	// whose request was carried out but whose answer was lost MUST still be told that it won, as long as the provider
+	// can ask again within this call; ErrExists therefore means that another Put wrote the key. It may be an
+	// earlier, interrupted Put of the caller's own: who writes a commit record compares what is there.
 	Put(ctx context.Context, key string, body io.Reader, size int64, mode Mode) error
 
-	// Get reads length bytes from offset; length -1 reads to the end. A range that begins at or behind the end is an
-	// error; one that begins inside and ends behind it is cut. A connection that breaks in mid-read MUST be resumed,
-	// or surface as an error from Read: never as a short body with io.EOF. The caller closes the reader.
-	// ErrNotFound if there is no such object.
+	// Get reads length bytes from offset; length -1 reads to the end. A range that begins at or behind the end is
+	// ErrInvalid, as are a negative offset and a length of 0 (an empty object is read with 0, -1); one that begins
+	// inside and ends behind it is cut. All bytes are of one version of the object: where that cannot be kept up,
+	// because it was replaced meanwhile, Read fails with ErrChanged. A connection that breaks in mid-read MUST be
+	// resumed, or surface as an error from Read: never as a short body with io.EOF. The caller closes the reader;
+	// it ends with ctx. ErrNotFound if there is no such object.
 	Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error)
 
 	// Stat tells size and time of one object. ErrNotFound if there is none.
 	Stat(ctx context.Context, key string) (Object, error)
 
-	// List yields every object whose key starts with prefix, in ascending byte order of keys, page by page. An error
-	// is yielded once, as the last element. A prefix without objects yields nothing.
+	// List yields every object whose key starts with prefix (any text, not only whole segments), in ascending byte
+	// order of keys, page by page. An error is yielded once, as the last element. A prefix without objects yields
+	// nothing.
 	List(ctx context.Context, prefix string) iter.Seq2[Object, error]
 
 	// Delete removes the keys. A key that is absent counts as removed. Where some could not be removed the error is a
@@ -61,7 +77,7 @@ type Store interface {
 	Delete(ctx context.Context, keys ...string) error
 
 	// Copy makes to a byte-identical copy of from, replacing what is there, without the bytes passing through this
-	// process where the server can do that. ErrNotFound if from is absent.
+	// process where the server can do that. A reader MUST never see a part of it. ErrNotFound if from is absent.
 	Copy(ctx context.Context, from, to string) error
 
 	// Close releases connections. The Store is not used afterwards.
@@ -72,11 +88,12 @@ type Store interface {
 var (
 	ErrNotFound    = errors.New("object not found")
 	ErrExists      = errors.New("object exists already")
-	ErrDenied      = errors.New("access denied by the store")
+	ErrChanged     = errors.New("object was replaced while it was read")
+	ErrDenied      = errors.New("access denied by the store") // missing right, wrong secret, unknown key, no credentials
 	ErrNoBucket    = errors.New("bucket or directory of the location not found")
 	ErrThrottled   = errors.New("store asks to slow down")
-	ErrUnavailable = errors.New("store unavailable") // network, 5xx, time-outs: worth another try
-	ErrInvalid     = errors.New("invalid key or location")
+	ErrUnavailable = errors.New("store unavailable") // network, 5xx, time-outs, damage on the way: worth another try
+	ErrInvalid     = errors.New("invalid key, range, body or location")
 )
 
 // Error is how a Store reports a failed operation.
@@ -95,29 +112,34 @@ func (e *Error) Error() string {
 }
 
 // Unwrap makes both the sentinel and the library's error visible to errors.Is and errors.As.
-func (e *Error) Unwrap() []error { return []error{e.Kind, e.Err} }
+func (e *Error) Unwrap() []error {
+	if e.Kind == nil {
+		return []error{e.Err}
+	}
+	return []error{e.Kind, e.Err}
+}
 
-// DeleteError lists the keys that Delete could not remove.
+// DeleteError lists the keys that Delete could not remove, each with its reason.
 type DeleteError struct {
 	Failed map[string]error
 }
 
+// Keys tells the keys that remain, in ascending order.
+func (e *DeleteError) Keys() []string { return slices.Sorted(maps.Keys(e.Failed)) }
+
 func (e *DeleteError) Error() string {
 	var first []string
-	for key, err := range e.Failed {
-		if len(first) == 3 {
-			break
-		}
-		first = append(first, fmt.Sprintf("%q: %v", key, err))
+	for _, key := range e.Keys()[:min(3, len(e.Failed))] {
+		first = append(first, fmt.Sprintf("%q: %v", key, e.Failed[key]))
 	}
 	return fmt.Sprintf("delete: %d objects remain, e.g. %s", len(e.Failed), strings.Join(first, "; "))
 }
 
-// Unwrap lets errors.Is find the kinds of the single failures.
+// Unwrap lets errors.Is find the kinds of the single failures, in the order of their keys.
 func (e *DeleteError) Unwrap() []error {
 	errs := make([]error, 0, len(e.Failed))
-	for _, err := range e.Failed {
-		errs = append(errs, err)
+	for _, key := range e.Keys() {
+		errs = append(errs, e.Failed[key])
 	}
 	return errs
 }

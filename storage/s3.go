@@ -1,0 +1,309 @@
+package storage
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"iter"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	signer "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/logging"
+)
+
+const (
+	mib = 1 << 20
+
+	requestAttempts = 4               // of each request, with backoff up to requestBackoff, as the SDK sees fit
+	requestBackoff  = 5 * time.Second //
+	answerTimeout   = 5 * time.Minute // until an answer begins: completing a large upload may take minutes
+	stallTimeout    = time.Minute     // without a byte sent or received, the connection counts as broken
+	deleteBatch     = 1000            // keys of one DeleteObjects, S3's limit
+)
+
+// s3Store speaks S3 to AWS and to servers like it.
+//
+// Content is checked on the way in by a CRC-32C header that the server verifies, per request, and on the way out by the
+// SDK where the server keeps a checksum of the whole object and the whole object is read in one piece. Requests are
+// signed with UNSIGNED-PAYLOAD: SHA-256 over each body would halve the throughput (storage-facts §1.4, §6).
+//
+// Memory: a Put holds at most putMemory bytes (64 MiB), or four parts where an object over 156 GiB needs parts above
+// 16 MiB; a Get holds what the connection buffers. Uploads that a killed process left unfinished stay on the server
+// until the bucket's lifecycle rule (AbortIncompleteMultipartUpload) removes them.
+type s3Store struct {
+	client    *s3.Client
+	transport *http.Transport
+	bucket    string
+	prefix    string // "" or ending in '/'
+	scrub     *strings.Replacer
+	bucketMet atomic.Bool // the bucket answered once: an absent object is no sign of an absent bucket
+
+	// Sizes in bytes; the package's tests use smaller ones.
+	partSize int64         // parts of an upload
+	single   int64         // largest object put or copied in one request
+	copyPart int64         // parts of a server-side copy
+	stall    time.Duration // longest Read without a byte
+}
+
+func newS3Store(ctx context.Context, bucket, prefix string, c S3) (Store, error) {
+	if err := checkS3(c); err != nil {
+		return nil, err
+	}
+	transport, err := newTransport(c.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	shared, err := sharedConfig(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if shared.Region == "" {
+		shared.Region = "us-east-1"
+	}
+	client := s3.NewFromConfig(shared, func(o *s3.Options) {
+		if c.Endpoint != "" {
+			o.BaseEndpoint = aws.String(c.Endpoint)
+		}
+		o.UsePathStyle = c.PathStyle
+		o.Logger = logging.Nop{}
+		o.DisableLogOutputChecksumValidationSkipped = true
+		o.HTTPClient = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		o.Retryer = newRetryer()
+		// Uploads carry our own CRC-32C; a checksum is asked for where it covers what is read.
+		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+		o.APIOptions = append(o.APIOptions, signer.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware)
+	})
+	return &s3Store{
+		client: client, transport: transport, bucket: bucket, prefix: prefix, scrub: newScrubber(c),
+		partSize: 16 * mib, single: 16 * mib, copyPart: 256 * mib, stall: stallTimeout,
+	}, nil
+}
+
+func checkS3(c S3) error {
+	if (c.AccessKey == "") != (c.SecretKey == "") {
+		return openError("access key and secret key must be given together, or neither of them")
+	}
+	if c.Endpoint == "" {
+		return nil
+	}
+	endpoint, err := url.Parse(c.Endpoint)
+	switch {
+	case err != nil: // its text repeats the endpoint, which may hold a password
+		return openError("S3 endpoint is not a URL")
+	case endpoint.User != nil:
+		return openError("S3 endpoint must not hold a user or password")
+	case endpoint.Scheme != "http" && endpoint.Scheme != "https" || endpoint.Host == "":
+		return openError("S3 endpoint %q must be http://host:port or https://host:port", endpoint.Redacted())
+	case endpoint.RawQuery != "" || endpoint.Fragment != "":
+		return openError("S3 endpoint must not hold a query or fragment")
+	}
+	return nil
+}
+
+// sharedConfig takes static keys as they are, without a look at the environment or files, else the default chain.
+func sharedConfig(ctx context.Context, c S3) (aws.Config, error) {
+	if c.AccessKey != "" {
+		keys := credentials.NewStaticCredentialsProvider(c.AccessKey, c.SecretKey, c.SessionToken)
+		return aws.Config{Region: c.Region, Credentials: aws.NewCredentialsCache(keys)}, nil
+	}
+	options := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
+	if c.Region != "" {
+		options = append(options, config.WithRegion(c.Region))
+	}
+	shared, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return aws.Config{}, openError("AWS default configuration: %w", err)
+	}
+	return shared, nil
+}
+
+func newTransport(caFile string) (*http.Transport, error) {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	transport := &http.Transport{
+		Proxy: http.ProxyFromEnvironment,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &stallConn{conn}, nil
+		},
+		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:   10 * time.Second,
+		ResponseHeaderTimeout: answerTimeout,
+		MaxIdleConnsPerHost:   64,
+		IdleConnTimeout:       90 * time.Second,
+		DisableCompression:    true, // bodies are stored bytes
+		WriteBufferSize:       64 << 10,
+		ReadBufferSize:        64 << 10,
+	}
+	if caFile == "" {
+		return transport, nil
+	}
+	pem, err := os.ReadFile(caFile)
+	if err != nil {
+		return nil, openError("CA file: %w", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, openError("CA file %s holds no PEM certificate", caFile)
+	}
+	transport.TLSClientConfig.RootCAs = pool
+	return transport, nil
+}
+
+// stallConn breaks a connection whose peer takes no bytes any more.
+type stallConn struct{ net.Conn }
+
+func (c *stallConn) Write(p []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(stallTimeout)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(p)
+}
+
+// newRetryer is the SDK's, without its client-wide retry quota: one broken server must not use up the next one's
+// attempts, and Temporal bounds the whole.
+func newRetryer() aws.Retryer {
+	standard := retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts = requestAttempts
+		o.MaxBackoff = requestBackoff
+		o.RateLimiter = ratelimit.None
+	})
+	// Another writer of the same key is in flight: the next attempt gets the true answer.
+	return retry.AddWithErrorCodes(standard, "ConditionalRequestConflict", "OperationAborted")
+}
+
+func (s *s3Store) Close() error {
+	s.transport.CloseIdleConnections()
+	return nil
+}
+
+// name is an object's key in the bucket.
+func (s *s3Store) name(key string) *string { return aws.String(s.prefix + key) }
+
+func (s *s3Store) Stat(ctx context.Context, key string) (Object, error) {
+	head, err := s.head(ctx, "stat", key)
+	if err != nil {
+		return Object{}, err
+	}
+	return Object{Key: key, Size: aws.ToInt64(head.ContentLength), Modified: aws.ToTime(head.LastModified)}, nil
+}
+
+func (s *s3Store) head(ctx context.Context, op, key string) (*s3.HeadObjectOutput, error) {
+	if err := keyError(op, key, unreadableKey(key)); err != nil {
+		return nil, err
+	}
+	head, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: s.name(key)})
+	if err == nil {
+		s.bucketMet.Store(true)
+		return head, nil
+	}
+	err = s.fail(ctx, op, key, err)
+	if errors.Is(err, ErrNotFound) && !s.bucketMet.Load() {
+		return nil, s.whichIsAbsent(ctx, op, key, err)
+	}
+	return nil, err
+}
+
+// whichIsAbsent tells an absent bucket from an absent object: an answer to HEAD has no body that would.
+func (s *s3Store) whichIsAbsent(ctx context.Context, op, key string, absent error) error {
+	_, err := s.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.bucket})
+	if err == nil {
+		s.bucketMet.Store(true)
+		return absent
+	}
+	if kind := s3Kind(err); kind == ErrNotFound || kind == ErrNoBucket {
+		return &Error{Op: op, Key: key, Kind: ErrNoBucket, Err: errors.New("bucket " + s.bucket + " does not exist")}
+	}
+	return absent
+}
+
+func (s *s3Store) List(ctx context.Context, prefix string) iter.Seq2[Object, error] {
+	return func(yield func(Object, error) bool) {
+		pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: s.name(prefix)})
+		last := ""
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				yield(Object{}, s.fail(ctx, "list", prefix, err))
+				return
+			}
+			s.bucketMet.Store(true)
+			for _, o := range page.Contents {
+				key := strings.TrimPrefix(aws.ToString(o.Key), s.prefix)
+				if key == "" {
+					continue // a folder mark at the location itself
+				}
+				if key <= last {
+					yield(Object{}, s.fail(ctx, "list", prefix, errors.New("server lists "+key+" after "+last)))
+					return
+				}
+				last = key
+				if !yield(Object{Key: key, Size: aws.ToInt64(o.Size), Modified: aws.ToTime(o.LastModified)}, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Delete goes on after a batch that failed, and names the keys of that batch.
+func (s *s3Store) Delete(ctx context.Context, keys ...string) error {
+	failed := map[string]error{}
+	batch := make([]types.ObjectIdentifier, 0, min(len(keys), deleteBatch))
+	for i, key := range keys {
+		if err := keyError("delete", key, unreadableKey(key)); err != nil {
+			failed[key] = err
+		} else {
+			batch = append(batch, types.ObjectIdentifier{Key: s.name(key)})
+		}
+		if len(batch) == deleteBatch || (i == len(keys)-1 && len(batch) > 0) {
+			s.deleteBatch(ctx, batch, failed)
+			batch = batch[:0]
+		}
+	}
+	if len(failed) > 0 {
+		return &DeleteError{Failed: failed}
+	}
+	return nil
+}
+
+func (s *s3Store) deleteBatch(ctx context.Context, batch []types.ObjectIdentifier, failed map[string]error) {
+	answer, err := s.client.DeleteObjects(ctx, &s3.DeleteObjectsInput{
+		Bucket: &s.bucket, Delete: &types.Delete{Objects: batch, Quiet: aws.Bool(true)}, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
+	})
+	if err != nil {
+		for _, o := range batch {
+			key := strings.TrimPrefix(*o.Key, s.prefix)
+			failed[key] = s.fail(ctx, "delete", key, err)
+		}
+		return
+	}
+	s.bucketMet.Store(true)
+	for _, e := range answer.Errors {
+		key := strings.TrimPrefix(aws.ToString(e.Key), s.prefix)
+		code, text := aws.ToString(e.Code), aws.ToString(e.Message)
+		if kind := kindOfCode(code); kind != ErrNotFound {
+			failed[key] = &Error{Op: "delete", Key: key, Kind: kind, Err: errors.New(code + ": " + text)}
+		}
+	}
+}
