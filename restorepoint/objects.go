@@ -20,6 +20,9 @@ const MaxListObjects = 100_000
 // maxLine bounds a line of an object list, in bytes. Keys have at most 1,024 bytes, escaped at most six times as many.
 const maxLine = 16 << 10
 
+// maxWindow bounds the memory that reading a list takes; the writer uses 8 MiB.
+const maxWindow = 32 << 20
+
 // ErrListFull is returned by ListWriter.Write when the list holds MaxListObjects: close it and begin the next.
 var ErrListFull = errors.New("object list is full")
 
@@ -97,10 +100,11 @@ var errStopped = errors.New("stopped")
 
 func readList(r io.Reader, list ObjectList, yield func(Object, error) bool) error {
 	h := sha256.New()
-	stored := io.TeeReader(r, h)
-	z, err := zstd.NewReader(stored, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxUnpacked))
+	below := &source{Reader: r}
+	stored := io.TeeReader(below, h)
+	z, err := zstd.NewReader(stored, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrFormat, err)
+		return below.or(err)
 	}
 	defer z.Close()
 	lines := bufio.NewScanner(z)
@@ -123,7 +127,7 @@ func readList(r io.Reader, list ObjectList, yield func(Object, error) bool) erro
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return listError(err)
+		return below.or(err)
 	}
 	if _, err := io.Copy(io.Discard, stored); err != nil {
 		return err
@@ -137,14 +141,24 @@ func readList(r io.Reader, list ObjectList, yield func(Object, error) bool) erro
 	return nil
 }
 
-// listError tells errors of the format from those of the store.
-func listError(err error) error {
-	for _, known := range []error{zstd.ErrMagicMismatch, zstd.ErrCRCMismatch, zstd.ErrBlockTooSmall, zstd.ErrReservedBlockType,
-		zstd.ErrCompressedSizeTooBig, zstd.ErrWindowSizeExceeded, zstd.ErrWindowSizeTooSmall, zstd.ErrDecoderSizeExceeded,
-		zstd.ErrUnknownDictionary, zstd.ErrFrameSizeExceeded, zstd.ErrFrameSizeMismatch, bufio.ErrTooLong, io.ErrUnexpectedEOF} {
-		if errors.Is(err, known) {
-			return fmt.Errorf("%w: %w", ErrFormat, err)
-		}
+// source remembers the error of the reader below, which a decompressor on top may hide behind its own.
+type source struct {
+	io.Reader
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		s.err = err
 	}
-	return err
+	return n, err
+}
+
+// or tells errors of the store from those of the content.
+func (s *source) or(err error) error {
+	if s.err != nil {
+		return s.err
+	}
+	return fmt.Errorf("%w: %w", ErrFormat, err)
 }

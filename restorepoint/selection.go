@@ -81,8 +81,11 @@ type Selection struct {
 	Exclude []Pattern
 }
 
-// NewSelection reads the patterns. No include selects nothing: whoever wants everything says "*".
+// NewSelection reads the patterns. No include at all selects everything, as "*" does.
 func NewSelection(include, exclude []string) (Selection, error) {
+	if len(include) == 0 {
+		include = []string{"*"}
+	}
 	var s Selection
 	var err error
 	if s.Include, err = parsePatterns("include", include); err != nil {
