@@ -1,0 +1,3 @@
+package starrocks
+
+func parseMetaJSON(text []byte) (*Meta, error) { return nil, ErrUnsupported }
