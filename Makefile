@@ -1,0 +1,50 @@
+# make test   everything that is checked: formatting, vet, staticcheck, all tests. Last line: "N passed, N failed"
+# make build  bin/starkeep and bin/starkeep-worker
+# make tools  bin/temporal (CLI and dev server), bin/versitygw (S3), bin/staticcheck: pinned in deploy/*.mod
+# make demo   the main job on an embedded default
+# make bench  benchmarks, printed as ratios
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := build
+
+# Tools are built again only when their pins change: the stamp's name holds the pins' checksum.
+pins   = $(shell cat $(1).mod $(1).sum | sha256sum | cut -c1-12)
+TOOLS := bin/.tools-$(call pins,deploy/tools)
+LINT  := bin/.lint-$(call pins,deploy/lint)
+STRIP := -ldflags '-s -w'
+
+.PHONY: build tools test bench demo standalone clean
+
+build:
+	go build $(STRIP) -o bin/starkeep ./starter
+	go build $(STRIP) -o bin/starkeep-worker ./worker
+
+tools: $(TOOLS) $(LINT)
+
+$(TOOLS):
+	@mkdir -p bin
+	@rm -f bin/.tools-*
+	go build -modfile=deploy/tools.mod $(STRIP) -o bin/versitygw github.com/versity/versitygw/cmd/versitygw
+	go build -modfile=deploy/tools.mod $(STRIP) -o bin/temporal github.com/temporalio/cli/cmd/temporal
+	@touch $@
+
+$(LINT):
+	@mkdir -p bin
+	@rm -f bin/.lint-*
+	go build -modfile=deploy/lint.mod $(STRIP) -o bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+	@touch $@
+
+test: tools
+	@go run ./test/house/check
+
+bench: tools
+	go test ./test/bench -run '^$$' -bench . -benchtime 1x -timeout 2h
+
+demo:
+	go -C deploy/standalone run $(STRIP) . demo
+
+standalone:
+	go -C deploy/standalone build $(STRIP) -o ../../bin/starkeep-standalone .
+
+clean:
+	rm -rf bin
