@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // __info and __meta hold 64-bit ids and go back to StarRocks: they are decoded into integers and raw bytes, and edited
@@ -35,7 +36,7 @@ func (o *ordered[T]) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
 		return nil
 	}
-	fields, err := objectFields(data)
+	fields, err := objectFields(data, 0)
 	if err != nil {
 		return err
 	}
@@ -60,9 +61,9 @@ type field struct {
 	value span
 }
 
-// objectFields finds the fields of the object that valid JSON text holds.
-func objectFields(data []byte) ([]field, error) {
-	i := skipSpace(data, 0)
+// objectFields finds the fields of the object that stands at from in valid JSON text.
+func objectFields(data []byte, from int) ([]field, error) {
+	i := skipSpace(data, from)
 	if i >= len(data) || data[i] != '{' {
 		return nil, fmt.Errorf("not a JSON object")
 	}
@@ -135,4 +136,76 @@ func skipString(data []byte, i int) int {
 		}
 	}
 	return i + 1
+}
+
+// edits replace spans of a text, each once.
+type edits struct {
+	text []byte
+	list []edit
+}
+
+type edit struct {
+	at span
+	by []byte
+}
+
+// name puts a string in the place of a span.
+func (e *edits) name(at span, to string) {
+	e.list = append(e.list, edit{at, quoteJSON(to)})
+}
+
+// apply gives the text with all replacements made.
+func (e *edits) apply() []byte {
+	slices.SortFunc(e.list, func(a, b edit) int { return a.at.from - b.at.from })
+	out := make([]byte, 0, len(e.text)+64*len(e.list))
+	done := 0
+	for _, x := range e.list {
+		out = append(append(out, e.text[done:x.at.from]...), x.by...)
+		done = x.at.to
+	}
+	return append(out, e.text[done:]...)
+}
+
+// quoteJSON is a JSON string, with <, > and & as they are.
+func quoteJSON(s string) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(s) // a string always encodes
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+// lookup finds a field by key.
+func lookup(fields []field, key string) (field, bool) {
+	i := slices.IndexFunc(fields, func(f field) bool { return f.key == key })
+	if i < 0 {
+		return field{}, false
+	}
+	return fields[i], true
+}
+
+// child is the fields of the object that stands under key; none if there is no such key.
+func child(data []byte, fields []field, key string) ([]field, error) {
+	f, ok := lookup(fields, key)
+	if !ok {
+		return nil, nil
+	}
+	inner, err := objectFields(data, f.value.from)
+	if err != nil {
+		return nil, fmt.Errorf("%q: %w", key, err)
+	}
+	return inner, nil
+}
+
+// stringField is the string that stands under key.
+func stringField(data []byte, fields []field, key string) (string, field, error) {
+	f, ok := lookup(fields, key)
+	if !ok {
+		return "", f, fmt.Errorf("no %q", key)
+	}
+	var s string
+	if err := json.Unmarshal(data[f.value.from:f.value.to], &s); err != nil {
+		return "", f, fmt.Errorf("%q: %w", key, err)
+	}
+	return s, f, nil
 }

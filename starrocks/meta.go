@@ -52,7 +52,9 @@ type MetaColumn struct {
 	Key           bool
 	Nullable      bool
 	Aggregation   string // "", "NONE", "SUM", …
-	Default       string // "" = none, else literal or expression
+	HasDefault    bool
+	Default       string // literal or expression
+	Generated     string // expression of a generated column
 	Comment       string
 	AutoIncrement bool
 	UniqueID      int64
@@ -61,15 +63,16 @@ type MetaColumn struct {
 // MetaSchema tells whether two snapshots of an index have one schema: only then may their tablets be composed (measured
 // C §2).
 type MetaSchema struct {
-	ID             int64 // index
-	Hash, Version  int64
-	ShortKeys      int
-	ColumnUniqueID []int64
+	ID              int64 // index
+	Hash, Version   int64
+	ShortKeys       int
+	ColumnUniqueIDs []int64 // in the schema's order
 }
 
 // MetaPartition is a partition with its physical ones.
 type MetaPartition struct {
 	ID       int64
+	Value    string // its range or list values in the file's own form: good for comparing two snapshots, not for reading
 	Physical []MetaPhysical
 }
 
@@ -91,7 +94,7 @@ func metaJSON(data []byte) ([]byte, error) {
 		return nil, fmt.Errorf("__meta has %d bytes", len(data))
 	}
 	length, text := binary.BigEndian.Uint32(data), data[4:]
-	if len(text) == 0 || text[skipSpace(text, 0)%len(text)] != '{' {
+	if start := skipSpace(text, 0); start == len(text) || text[start] != '{' {
 		return nil, fmt.Errorf("__meta: %w", ErrMetaNotJSON)
 	}
 	if uint64(length) != uint64(len(text)) {

@@ -2,6 +2,7 @@ package starrocks
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -199,7 +200,12 @@ func jobOf(kind JobKind, r row) Job {
 		Unfinished:     parseTasks(r.text("UnfinishedTasks")),
 		TaskErrors:     r.text("TaskErrMsg"),
 		Status:         r.text("Status"),
-		Timeout:        time.Duration(r.number("Timeout")) * time.Second,
+		Timeout:        seconds(r.number("Timeout")),
 		ReplicationNum: int(r.number("ReplicationNum")),
 	}
+}
+
+// seconds: StarRocks takes timeouts that do not fit into a Duration (measured B 27).
+func seconds(n int64) time.Duration {
+	return time.Duration(min(n, int64(math.MaxInt64/time.Second))) * time.Second
 }
