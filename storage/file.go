@@ -250,11 +250,11 @@ func (s *fileStore) stat(ctx context.Context, op, key string) (fs.FileInfo, erro
 		return nil, &Error{Op: op, Key: key, Err: err}
 	}
 	info, err := os.Lstat(s.path(key))
-	if err == nil && !info.Mode().IsRegular() {
-		err = fs.ErrNotExist
-	}
-	if err == nil {
+	if err == nil && info.Mode().IsRegular() {
 		return info, nil
+	}
+	if err == nil || isAbsent(err) {
+		err = fs.ErrNotExist
 	}
 	if _, rootErr := os.Stat(s.root); rootErr != nil {
 		err = rootError(rootErr)
@@ -364,7 +364,7 @@ func fileKind(err error) error {
 	case errors.Is(err, fs.ErrExist):
 		return ErrExists
 	case errors.Is(err, syscall.ENOTDIR):
-		return ErrInvalid // a key below another object's; readers see ErrNotExist from stat first
+		return ErrInvalid // Put: a key below another object's
 	case errors.Is(err, fs.ErrNotExist):
 		return ErrNotFound
 	}

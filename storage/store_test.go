@@ -7,24 +7,29 @@ import (
 	"starkeep/storage/storagetest"
 )
 
-func TestSmoke(t *testing.T) {
+func TestFileKeepsTheContract(t *testing.T) {
+	storagetest.Contract(t, func(t *testing.T) storage.Store {
+		return open(t, storage.Config{Location: "file://" + t.TempDir()})
+	})
+}
+
+func TestS3KeepsTheContract(t *testing.T) {
 	server := storagetest.StartS3(t)
-	for _, c := range []storage.Config{server.Config("a/b"), {Location: "file://" + t.TempDir()}} {
-		s, err := storage.Open(t.Context(), c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := storage.WriteAll(t.Context(), s, "x/y", []byte("hello"), storage.IfAbsent); err != nil {
-			t.Fatal(err)
-		}
-		t.Log(storage.WriteAll(t.Context(), s, "x/y", []byte("hello"), storage.IfAbsent))
-		got, err := storage.ReadAll(t.Context(), s, "x/y", 100)
-		t.Log(string(got), err)
-		t.Log(s.Copy(t.Context(), "x/y", "x/ü+ %z"))
-		for o, err := range s.List(t.Context(), "x") {
-			t.Log(o, err)
-		}
-		t.Log(s.Delete(t.Context(), "x/y", "nope"))
-		t.Log(s.Stat(t.Context(), "x/y"))
+	n := 0
+	storagetest.Contract(t, func(t *testing.T) storage.Store {
+		n++
+		return open(t, server.Config("pre fix/"+string(rune('a'+n))))
+	})
+	if pending := server.PendingUploads(t); len(pending) > 0 {
+		t.Errorf("uploads neither completed nor aborted: %q", pending)
 	}
+}
+
+func open(t testing.TB, c storage.Config) storage.Store {
+	t.Helper()
+	s, err := storage.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
