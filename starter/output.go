@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Formats of -o.
+const (
+	formatTable = "table"
+	formatJSON  = "json"
+	formatYAML  = "yaml"
+)
+
+func checkFormat(format string) error {
+	switch format {
+	case formatTable, formatJSON, formatYAML:
+		return nil
+	}
+	return usagef("-o is %q; it is one of table, json, yaml", format)
+}
+
+// print writes data to stdout: as text by table, or as the structure itself, whose fields are those of workflows/spec.
+func (c *cli) print(data any, table func(io.Writer)) error {
+	switch c.format {
+	case formatJSON:
+		return writeJSON(c.out, data)
+	case formatYAML:
+		return writeYAML(c.out, data)
+	}
+	table(c.out)
+	return nil
+}
+
+func writeJSON(w io.Writer, data any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(data)
+}
+
+// writeYAML writes exactly the JSON's fields in their order: JSON is YAML, so only its style changes.
+func writeYAML(w io.Writer, data any) error {
+	var text bytes.Buffer
+	if err := writeJSON(&text, data); err != nil {
+		return err
+	}
+	var document yaml.Node
+	if err := yaml.Unmarshal(text.Bytes(), &document); err != nil {
+		return fmt.Errorf("writing YAML: %w", err)
+	}
+	plain(&document)
+	encoder := yaml.NewEncoder(w)
+	encoder.SetIndent(2)
+	if err := encoder.Encode(&document); err != nil {
+		return err
+	}
+	return encoder.Close()
+}
+
+// plain takes JSON's braces and quotes away; empty lists and maps keep their braces.
+func plain(node *yaml.Node) {
+	if node.Kind == yaml.ScalarNode || len(node.Content) > 0 {
+		node.Style = 0
+	}
+	for _, child := range node.Content {
+		plain(child)
+	}
+}

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"starkeep/workflows/spec"
+)
+
+// writeBackup shows what was backed up, what failed, and what an operator should know.
+func writeBackup(w io.Writer, r spec.BackupResult) {
+	switch {
+	case r.Point == "":
+		fmt.Fprintln(w, "No restore point was published.")
+	case r.Complete:
+		fmt.Fprintf(w, "Restore point %s, complete.\n", oneLine(r.Point))
+	default:
+		fmt.Fprintf(w, "Restore point %s, PARTIAL: it lacks what failed.\n", oneLine(r.Point))
+	}
+	writeCancelled(w, r.CancelRequested)
+	writeDatabases(w, r.Databases)
+	fmt.Fprintf(w, "\n%s, %s, %s in %s written", plural(r.Partitions, "partition", "partitions"),
+		plural(r.Tablets, "tablet", "tablets"), size(r.Bytes), plural(r.Objects, "object", "objects"))
+	if r.Carried > 0 {
+		fmt.Fprintf(w, "; %s carried over from the parent", plural(r.Carried, "partition", "partitions"))
+	}
+	fmt.Fprintln(w, ".")
+	writeFailed(w, r.Failed, r.FailedCount)
+	writeWarnings(w, r.Warnings)
+	writeNotCovered(w, r.NotCovered)
+}
+
+func writeCancelled(w io.Writer, requested bool) {
+	if requested {
+		fmt.Fprintln(w, "A cancel was requested: what was committing was finished, what had not begun was left out.")
+	}
+}
+
+// writeDatabases is a row for each database.
+func writeDatabases(w io.Writer, databases []spec.DatabaseResult) {
+	if len(databases) == 0 {
+		return
+	}
+	columns := []column{{"DATABASE", false}, {"UNITS", true}, {"FAILED", true}, {"STATEMENTS", true},
+		{"PARTITIONS", true}, {"TABLETS", true}, {"BYTES", true}, {"TIME", true}, {"STOPPED", false}}
+	var rows [][]string
+	for _, d := range databases {
+		failed := ""
+		if d.UnitsFailed > 0 {
+			failed = count(d.UnitsFailed)
+		}
+		rows = append(rows, []string{oneLine(d.Database), count(d.Units), failed, count(d.Attempts), count(d.Partitions),
+			count(d.Tablets), size(d.Bytes), span(time.Duration(d.Seconds) * time.Second), oneLine(d.Stopped)})
+	}
+	fmt.Fprintln(w)
+	writeTable(w, columns, rows)
+}
+
+// writeFailed names what failed, in StarRocks' words.
+func writeFailed(w io.Writer, failed []spec.FailedPart, all int64) {
+	if len(failed) == 0 && all == 0 {
+		return
+	}
+	all = max(all, int64(len(failed)))
+	fmt.Fprintf(w, "\n%s failed:\n", plural(all, "part", "parts"))
+	var rows [][]string
+	for _, f := range failed {
+		rows = append(rows, []string{oneLine(f.Database), oneLine(f.Table), oneLine(f.Partition), oneLine(f.Reason)})
+	}
+	writeTable(w, []column{{"DATABASE", false}, {"TABLE", false}, {"PARTITION", false}, {"REASON", false}}, rows)
+	if more := all - int64(len(failed)); more > 0 {
+		fmt.Fprintf(w, "… and %s more; the restore point's manifest has all.\n", count(more))
+	}
+}
+
+func writeWarnings(w io.Writer, warnings []string) {
+	if len(warnings) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nWarnings:")
+	for _, warning := range warnings {
+		fmt.Fprintf(w, "  - %s\n", oneLine(warning))
+	}
+}
+
+// writeNotCovered names what a backup leaves out knowingly.
+func writeNotCovered(w io.Writer, left []spec.NotCovered) {
+	if len(left) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nNot covered by this restore point:")
+	var rows [][]string
+	for _, n := range left {
+		rows = append(rows, []string{oneLine(n.Kind), oneLine(n.Database + "." + n.Name), oneLine(n.Reason)})
+	}
+	writeTable(w, []column{{"KIND", false}, {"NAME", false}, {"REASON", false}}, rows)
+}
+
+// writePlan shows what a restore will do to each table.
+func writePlan(w io.Writer, r spec.RestoreResult) {
+	fmt.Fprintf(w, "Restore from %s would do this:\n\n", oneLine(r.Point))
+	columns := []column{{"TABLE", false}, {"ACTION", false}, {"FROM", false}, {"PARTITIONS", true}, {"TABLETS", true}, {"BYTES", true}, {"NOTE", false}}
+	var rows [][]string
+	actions := map[string]int64{}
+	for _, p := range r.Plan {
+		target := p.Database + "." + p.Table
+		from := ""
+		if p.From != target {
+			from = p.From
+		}
+		actions[p.Action]++
+		rows = append(rows, []string{oneLine(target), oneLine(p.Action), oneLine(from), count(p.Partitions), count(p.Tablets), size(p.Bytes), oneLine(p.Note)})
+	}
+	writeTable(w, columns, rows)
+	fmt.Fprintf(w, "\n%s: %s, %s, %s.\n", actionsText(actions), plural(r.Partitions, "partition", "partitions"), plural(r.Tablets, "tablet", "tablets"), size(r.Bytes))
+	if len(r.Plan) >= spec.MaxListed {
+		fmt.Fprintf(w, "(Only the first %d tables are listed.)\n", len(r.Plan))
+	}
+	if actions[spec.ActionSwap] > 0 {
+		fmt.Fprintln(w, "swap: restored beside the live table and proven, then exchanged; the old table is kept for a while and can be put back.")
+	}
+	writeWarnings(w, r.Warnings)
+}
+
+// actionsText counts actions: "3 create, 2 swap".
+func actionsText(actions map[string]int64) string {
+	var parts []string
+	for _, action := range []string{spec.ActionCreate, spec.ActionSwap, spec.ActionAdd, spec.ActionRefuse} {
+		if n := actions[action]; n > 0 {
+			parts = append(parts, count(n)+" "+action)
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// writeRestore shows what was restored and how it was proven.
+func writeRestore(w io.Writer, r spec.RestoreResult) {
+	fmt.Fprintf(w, "Restored from %s.\n", oneLine(r.Point))
+	writeCancelled(w, r.CancelRequested)
+	writeDatabases(w, r.Databases)
+	writeTables(w, r.Tables)
+	fmt.Fprintf(w, "\n%s, %s, %s restored.\n", plural(r.Partitions, "partition", "partitions"), plural(r.Tablets, "tablet", "tablets"), size(r.Bytes))
+	writeFailed(w, r.Failed, r.FailedCount)
+	writeWarnings(w, r.Warnings)
+}
+
+// writeTables is the proof of each table.
+func writeTables(w io.Writer, tables []spec.RestoredTable) {
+	if len(tables) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nProven: every table below has a new id and the partitions, versions and tablets of the restore point.")
+	columns := []column{{"TABLE", false}, {"ACTION", false}, {"PARTITIONS", true}, {"TABLETS", true}, {"ROWS", true},
+		{"ROWS COMPARED", false}, {"GRANTS", true}, {"OLD TABLE", false}, {"NOTE", false}}
+	var rows [][]string
+	for _, t := range tables {
+		compared, counted, grants := "no", "", ""
+		if t.RowsProven {
+			compared = "equal"
+		}
+		if t.RowsProven || t.Rows > 0 {
+			counted = count(t.Rows)
+		}
+		if t.Grants > 0 {
+			grants = count(t.Grants)
+		}
+		rows = append(rows, []string{oneLine(t.Database + "." + t.Table), oneLine(t.Action), count(t.Partitions), count(t.Tablets),
+			counted, compared, grants, oneLine(t.Before), oneLine(t.Note)})
+	}
+	writeTable(w, columns, rows)
+	if len(tables) >= spec.MaxListed {
+		fmt.Fprintf(w, "(Only the first %d tables are listed.)\n", len(tables))
+	}
+}
+
+// writeUndoWindow names the tables that finish drops.
+func writeUndoWindow(w io.Writer, window spec.UndoWindow) {
+	fmt.Fprintf(w, "%s keeps the old tables of this restore into %s:\n\n", oneLine(window.Restore), oneLine(window.Cluster))
+	var rows [][]string
+	for _, t := range window.Tables {
+		rows = append(rows, []string{oneLine(t.Database + "." + t.Before), oneLine(t.Database + "." + t.Table)})
+	}
+	writeTable(w, []column{{"OLD TABLE", false}, {"LIVE TABLE", false}}, rows)
+}
+
+func writeUndo(w io.Writer, r spec.UndoResult) {
+	var rows [][]string
+	for _, t := range r.Tables {
+		rows = append(rows, []string{oneLine(t.Database + "." + t.Table), oneLine(t.Done), oneLine(t.Kept)})
+	}
+	writeTable(w, []column{{"TABLE", false}, {"DONE", false}, {"KEPT AS", false}}, rows)
+	writeWarnings(w, r.Warnings)
+}
+
+func writePause(w io.Writer, id string, answer spec.PauseResult) {
+	state := "goes on"
+	if answer.Paused {
+		state = "is paused"
+	}
+	fmt.Fprintf(w, "%s %s. %s\n", id, state, oneLine(answer.Note))
+}
+
+func writeVertical(w io.Writer, fields [][2]string) {
+	widest := 0
+	for _, field := range fields {
+		widest = max(widest, len(field[0]))
+	}
+	for _, field := range fields {
+		if field[1] != "" {
+			fmt.Fprintf(w, "%-*s  %s\n", widest, field[0], oneLine(field[1]))
+		}
+	}
+}
+
+func tagsText(tags map[string]string) string {
+	var pairs []string
+	for key, value := range tags {
+		pairs = append(pairs, oneLine(key+"="+value))
+	}
+	slices.Sort(pairs)
+	return strings.Join(pairs, " ")
+}
