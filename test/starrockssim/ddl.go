@@ -1,0 +1,442 @@
+package starrockssim
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"starkeep/test/starrockssim/sqlparse"
+)
+
+// The FE's rules for names.
+var (
+	databaseName  = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9\-_]{0,255}$`)
+	partitionName = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9_]{0,1023}$`)
+)
+
+var systemDatabases = []string{"information_schema", "sys", "_statistics_"}
+
+func (c *Cluster) createDatabase(s *session, st *sqlparse.CreateDatabase) error {
+	if !databaseName.MatchString(st.Name) {
+		return analyzing(1102, "42000", "", "Incorrect database name '%s'", st.Name)
+	}
+	if err := s.mayCreateDatabase(); err != nil {
+		return err
+	}
+	if c.dbs[st.Name] != nil || slices.Contains(systemDatabases, st.Name) {
+		if st.IfNotExists {
+			return nil
+		}
+		return &sqlError{1007, "HY000", fmt.Sprintf("Can't create database '%s'; database exists", st.Name)}
+	}
+	c.newDatabase(st.Name)
+	return nil
+}
+
+// dropDatabase also ends the database's job: its row disappears from SHOW.
+func (c *Cluster) dropDatabase(s *session, st *sqlparse.DropDatabase) error {
+	db := c.dbs[st.Name]
+	if db == nil && st.IfExists {
+		return nil
+	}
+	if db == nil {
+		return &sqlError{1008, "HY000", fmt.Sprintf("Can't drop database '%s'; database doesn't exist", st.Name)}
+	}
+	if err := s.may("DROP", "DATABASE", db, nil); err != nil {
+		return err
+	}
+	delete(c.dbs, st.Name)
+	c.bin[st.Name] = db
+	if st.Force {
+		delete(c.bin, st.Name)
+		for _, t := range db.tables {
+			c.dropTablets(t.partitions)
+		}
+	}
+	return nil
+}
+
+func (c *Cluster) recoverDatabase(st *sqlparse.RecoverDatabase) error {
+	db := c.bin[st.Name]
+	if db == nil {
+		return unknownDatabase(st.Name)
+	}
+	if c.dbs[st.Name] != nil {
+		return plainError("Database '%s' already exists", st.Name)
+	}
+	delete(c.bin, st.Name)
+	c.dbs[st.Name] = db
+	return nil
+}
+
+func (c *Cluster) renameDatabase(s *session, st *sqlparse.RenameDatabase) error {
+	db := c.dbs[st.Name]
+	if db == nil {
+		return unknownDatabase(st.Name)
+	}
+	if err := s.may("ALTER", "DATABASE", db, nil); err != nil {
+		return err
+	}
+	if c.dbs[st.To] != nil {
+		return plainError("Database name[%s] is already used", st.To)
+	}
+	delete(c.dbs, db.name)
+	db.name = st.To
+	c.dbs[db.name] = db
+	return nil
+}
+
+// findTable looks a table up; errors are those of the analyzer. mu must be held.
+func (c *Cluster) findTable(db, name string) (*table, error) {
+	d := c.dbs[db]
+	if d == nil {
+		return nil, unknownDatabase(db)
+	}
+	t := d.tables[name]
+	if t == nil {
+		return nil, tableNotFound(name)
+	}
+	return t, nil
+}
+
+func (c *Cluster) createTable(s *session, st *sqlparse.CreateTable) error {
+	db, err := s.database(st.Name.Database)
+	if err != nil {
+		return err
+	}
+	if err := s.may("CREATE TABLE", "DATABASE", db, nil); err != nil {
+		return err
+	}
+	if db.tables[st.Name.Name] != nil {
+		if st.IfNotExists {
+			return nil
+		}
+		return analyzing(1050, "42S01", "", "Table '%s' already exists", st.Name.Name)
+	}
+	t := &table{name: st.Name.Name, kind: kindTable, created: time.Now().UTC(), comment: st.Comment, state: stateNormal, sortKey: st.OrderBy}
+	if err := t.define(st); err != nil {
+		return err
+	}
+	defs, err := t.partitionDefs(st.PartitionBy)
+	if err != nil {
+		return err
+	}
+	if err := c.createPartitions(t, defs); err != nil {
+		return err
+	}
+	db.tables[t.name] = t
+	return nil
+}
+
+// createPartitions draws ids in the FE's order: partitions, table, index, then the tablets.
+func (c *Cluster) createPartitions(t *table, defs []*partition) error {
+	for _, p := range defs {
+		p.id = c.nextID()
+	}
+	t.id, t.indexID = c.nextID(), c.nextID()
+	for _, p := range defs {
+		if err := c.fillPartition(t, p); err != nil {
+			return plainError("Unexpected exception: %v", err)
+		}
+		p.epoch = c.versionEpoch()
+	}
+	t.partitions = defs
+	return nil
+}
+
+// define fills in columns, keys, distribution and properties.
+func (t *table) define(st *sqlparse.CreateTable) error {
+	t.keys = map[sqlparse.KeysModel]string{sqlparse.NoKeys: duplicateKeys, sqlparse.DuplicateKeys: duplicateKeys,
+		sqlparse.AggregateKeys: aggregateKeys, sqlparse.UniqueKeys: uniqueKeys, sqlparse.PrimaryKeys: primaryKeys}[st.Keys]
+	keys := st.KeyColumns
+	if len(keys) == 0 {
+		keys = defaultKeys(st.Columns, t.keys)
+	}
+	for i, col := range st.Columns {
+		t.columns = append(t.columns, defineColumn(col, i, slices.ContainsFunc(keys, func(k string) bool { return strings.EqualFold(k, col.Name) }), t.keys))
+	}
+	for _, ix := range st.Indexes {
+		t.indexes = append(t.indexes, tableIndex{ix.Name, ix.Comment, ix.Columns})
+	}
+	t.dist = distribution{random: true, buckets: 3}
+	if d := st.Distribution; d != nil {
+		t.dist = distribution{random: d.Random, columns: t.exactNames(d.Columns), buckets: d.Buckets}
+	} else if t.keys != duplicateKeys {
+		t.dist = distribution{columns: keys}
+	}
+	if t.dist.buckets == 0 {
+		t.dist.buckets = 3
+	}
+	if err := t.defineProperties(st.Properties); err != nil {
+		return err
+	}
+	t.schemaHash = t.hashSchema()
+	return nil
+}
+
+// exactNames gives columns the letter case they were defined with.
+func (t *table) exactNames(names []string) []string {
+	out := slices.Clone(names)
+	for i, name := range names {
+		if n := t.columnIndex(name); n >= 0 {
+			out[i] = t.columns[n].name
+		}
+	}
+	return out
+}
+
+// defaultKeys: the first columns, up to three, of a duplicate table; those without aggregation of an aggregate one.
+func defaultKeys(columns []sqlparse.Column, model string) []string {
+	var keys []string
+	for _, col := range columns {
+		if col.Aggregate != "" || model == duplicateKeys && len(keys) == 3 {
+			break
+		}
+		keys = append(keys, col.Name)
+	}
+	return keys
+}
+
+func defineColumn(col sqlparse.Column, uid int, key bool, model string) column {
+	out := column{name: col.Name, typ: strings.ToLower(col.Type), key: key, nullable: col.Nullable && !(key && model == primaryKeys),
+		autoInc: col.AutoIncrement, hasDef: col.HasDefault && col.DefaultExpr == "", def: col.Default, comment: col.Comment, uid: uid}
+	if col.AutoIncrement {
+		out.nullable = false
+	}
+	switch {
+	case key:
+	case col.Aggregate != "":
+		out.agg = strings.ToUpper(col.Aggregate)
+	case model == uniqueKeys || model == primaryKeys:
+		out.agg = "REPLACE"
+	default:
+		out.agg = "NONE"
+	}
+	return out
+}
+
+func (t *table) defineProperties(list []sqlparse.Property) error {
+	t.props = map[string]string{"compression": "LZ4", "fast_schema_evolution": "true", "replicated_storage": "true"}
+	if t.primary() {
+		t.props["enable_persistent_index"] = "true"
+	}
+	if t.dist.random {
+		t.props["bucket_size"] = "4294967296"
+	}
+	t.replicas = 3
+	for _, p := range list {
+		if p.Key != "replication_num" {
+			t.props[p.Key] = p.Value
+			continue
+		}
+		n, err := strconv.Atoi(p.Value)
+		if err != nil || n < 1 {
+			return analyzed("Invalid replication number: %s", p.Value)
+		}
+		t.replicas = n
+	}
+	return nil
+}
+
+// hashSchema depends on what makes two tables' files exchangeable.
+func (t *table) hashSchema() int64 {
+	var b strings.Builder
+	for _, col := range t.columns {
+		fmt.Fprintf(&b, "%s|%s|%t|%s;", col.name, col.typ, col.key, col.agg)
+	}
+	return int64(hash32(t.keys + b.String()))
+}
+
+// partitionDefs makes the partitions that CREATE TABLE lists, without ids and tablets.
+func (t *table) partitionDefs(by sqlparse.PartitionBy) ([]*partition, error) {
+	t.part.columns = t.exactNames(by.Columns)
+	switch by.Kind {
+	case sqlparse.Unpartitioned:
+		t.part.kind = unpartitioned
+		return []*partition{t.blank(t.name)}, nil
+	case sqlparse.ExpressionPartitions:
+		return t.expressionPartitions(by)
+	case sqlparse.ListPartitioned:
+		t.part.kind = byList
+	default:
+		t.part.kind = byRange
+	}
+	var list []*partition
+	for _, def := range by.Partitions {
+		p, err := t.partitionOf(def, list)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, p)
+	}
+	for _, step := range by.Steps {
+		steps, err := t.steps(step)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, steps...)
+	}
+	return list, nil
+}
+
+func (t *table) blank(name string) *partition {
+	return &partition{name: name, replicas: t.replicas, buckets: t.dist.buckets, visible: 1, next: 2, data: 1, at: time.Now().UTC()}
+}
+
+// expressionPartitions: date_trunc('unit', column) is an automatic range, columns are an automatic list.
+func (t *table) expressionPartitions(by sqlparse.PartitionBy) ([]*partition, error) {
+	t.part.auto, t.part.kind = true, byList
+	p := t.blank(shadowPartition)
+	call, ok := by.Exprs[0].(*sqlparse.Call)
+	if !ok {
+		return []*partition{p}, nil
+	}
+	unit, ok := call.Args[0].(*sqlparse.Literal)
+	if len(by.Exprs) != 1 || call.Name != "date_trunc" || len(call.Args) != 2 || !ok {
+		return nil, analyzed("Unsupported partition expression in the simulator: %s", call.Name)
+	}
+	ref, ok := call.Args[1].(*sqlparse.ColumnRef)
+	if !ok {
+		return nil, analyzed("Unsupported expression in date_trunc")
+	}
+	t.part = partitioning{kind: byExprRange, columns: t.exactNames(ref.Parts[len(ref.Parts)-1:]), unit: unit.Value, auto: true}
+	p.lower, p.upper = []string{shadowBound}, []string{shadowBound}
+	var list []*partition
+	for _, step := range by.Steps {
+		steps, err := t.steps(step)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, steps...)
+	}
+	return append([]*partition{p}, list...), nil
+}
+
+// partitionOf makes one partition of a RANGE or LIST table; before are those that exist already.
+func (t *table) partitionOf(def sqlparse.PartitionDef, before []*partition) (*partition, error) {
+	if !partitionName.MatchString(def.Name) {
+		return nil, analyzing(1567, "HY000", "", "Incorrect partition name '%s'", def.Name)
+	}
+	if slices.ContainsFunc(before, func(p *partition) bool { return strings.EqualFold(p.name, def.Name) }) {
+		return nil, analyzed("Duplicated partition name: %s", def.Name)
+	}
+	p := t.blank(def.Name)
+	if n, err := strconv.Atoi(propertyMap(def.Properties)["replication_num"]); err == nil {
+		p.replicas = n
+	}
+	if t.part.kind == byList {
+		p.values = def.In
+		return p, nil
+	}
+	switch {
+	case def.From != nil:
+		p.lower, p.upper = t.bounds(def.From), t.bounds(def.To)
+	default:
+		p.upper = t.bounds(def.LessThan)
+		p.lower = t.lowerBound(p.upper, before)
+	}
+	for _, other := range before {
+		if !other.shadow() && t.overlap(p, other) {
+			return nil, analyzed("Range %s is intersected with range: %s", t.rangeText(p), t.rangeText(other))
+		}
+	}
+	return p, nil
+}
+
+func (t *table) bounds(list []sqlparse.Bound) []string {
+	out := make([]string, len(t.part.columns))
+	for i, name := range t.part.columns {
+		typ := t.columns[t.columnIndex(name)].typ
+		switch {
+		case i >= len(list):
+			out[i] = minValue(typ)
+		case list[i].Max:
+			out[i] = maxValue
+		case isTime(typ):
+			out[i] = normalTime(typ, list[i].Value)
+		default:
+			out[i] = list[i].Value
+		}
+	}
+	return out
+}
+
+// lowerBound of VALUES LESS THAN is the highest upper bound below.
+func (t *table) lowerBound(upper []string, before []*partition) []string {
+	low := make([]string, len(t.part.columns))
+	for i, name := range t.part.columns {
+		low[i] = minValue(t.columns[t.columnIndex(name)].typ)
+	}
+	for _, p := range before {
+		if !p.shadow() && t.compareKeys(p.upper, upper) < 0 && t.compareKeys(p.upper, low) > 0 {
+			low = p.upper
+		}
+	}
+	return low
+}
+
+func (t *table) overlap(a, b *partition) bool {
+	return t.compareKeys(a.lower, b.upper) < 0 && t.compareKeys(b.lower, a.upper) < 0
+}
+
+// steps expands START … END … EVERY.
+func (t *table) steps(step sqlparse.PartitionStep) ([]*partition, error) {
+	typ := t.columns[t.columnIndex(t.part.columns[0])].typ
+	var list []*partition
+	if step.Unit == "" {
+		from, err1 := strconv.Atoi(step.Start)
+		to, err2 := strconv.Atoi(step.End)
+		if err1 != nil || err2 != nil || step.Every < 1 {
+			return nil, analyzed("Batch build partition EVERY is wrong")
+		}
+		for n := from; n < to; n += step.Every {
+			p := t.blank(fmt.Sprintf("p%d", n))
+			p.lower, p.upper = []string{fmt.Sprint(n)}, []string{fmt.Sprint(n + step.Every)}
+			list = append(list, p)
+		}
+		return list, nil
+	}
+	at, ok1 := parseTime(step.Start)
+	end, ok2 := parseTime(step.End)
+	if !ok1 || !ok2 || step.Every < 1 {
+		return nil, analyzed("Batch build partition EVERY is wrong")
+	}
+	for at.Before(end) {
+		next := addTime(step.Unit, at, step.Every)
+		p := t.blank(automaticName(step.Unit, at))
+		p.lower, p.upper = []string{formatTime(typ, at)}, []string{formatTime(typ, next)}
+		list, at = append(list, p), next
+	}
+	return list, nil
+}
+
+// rangeText is the Range column of SHOW PARTITIONS.
+func (t *table) rangeText(p *partition) string {
+	var types []string
+	for _, name := range t.part.columns {
+		types = append(types, metaTypeOf(t.columns[t.columnIndex(name)].typ).Type)
+	}
+	side := func(values []string) string {
+		shown := slices.Clone(values)
+		for i, v := range shown {
+			if v == maxValue {
+				shown[i] = "MAXVALUE"
+			}
+		}
+		return fmt.Sprintf("types: [%s]; keys: [%s]; ", strings.Join(types, ", "), strings.Join(shown, ", "))
+	}
+	return "[" + side(p.lower) + ".." + side(p.upper) + ")"
+}
+
+// listText is the List column of SHOW PARTITIONS.
+func (p *partition) listText() string {
+	if len(p.values) == 0 {
+		return ""
+	}
+	text, _ := json.Marshal(p.values)
+	return string(text)
+}

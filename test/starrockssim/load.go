@@ -1,0 +1,414 @@
+package starrockssim
+
+import (
+	"fmt"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Load commits rows into a table; they are visible when it returns. A row has one string per column, or per column
+// but the AUTO_INCREMENT one; "\N" is NULL. Rows go to partitions by the table's scheme, automatic ones are created.
+func (c *Cluster) Load(db, table string, rows ...[]string) error {
+	c.mu.Lock()
+	defer c.unlock()
+	t, err := c.findTable(db, table)
+	if err != nil {
+		return err
+	}
+	return c.load(t, rows, nil)
+}
+
+// load commits full rows; only, if set, names the partitions they may go to.
+func (c *Cluster) load(t *table, rows [][]string, only []string) error {
+	if t.kind != kindTable || t.big != nil {
+		return plainError("the data of %s '%s' cannot be inserted into", strings.ToLower(t.kind), t.name)
+	}
+	if err := c.loadable(t); err != nil {
+		return err
+	}
+	parts, err := c.distribute(t, rows, only)
+	if err != nil {
+		return err
+	}
+	for _, pl := range parts {
+		if err := c.publishable(pl); err != nil {
+			return err
+		}
+	}
+	for _, pl := range parts {
+		c.publish(pl)
+	}
+	return nil
+}
+
+func (c *Cluster) loadable(t *table) error {
+	if t.state == stateRestore {
+		return plainError("fail to execute commit task: Cannot write RESTORE state table %q", t.name)
+	}
+	return nil
+}
+
+// partitionLoad is what one load brings into one partition.
+type partitionLoad struct {
+	part    *partition
+	buckets [][][]string
+}
+
+// distribute sorts rows into partitions and buckets. All of a table's common columns are filled in before.
+func (c *Cluster) distribute(t *table, rows [][]string, only []string) ([]*partitionLoad, error) {
+	var list []*partitionLoad
+	for _, row := range rows {
+		full, err := t.fullRow(row)
+		if err != nil {
+			return nil, err
+		}
+		p, err := c.route(t, full)
+		if err != nil {
+			return nil, err
+		}
+		if only != nil && !slices.ContainsFunc(only, func(n string) bool { return strings.EqualFold(n, p.name) }) {
+			return nil, plainError("Insert has filtered data, the row is out of partition ranges. txn_id = %d", c.nextID())
+		}
+		i := slices.IndexFunc(list, func(pl *partitionLoad) bool { return pl.part == p })
+		if i < 0 {
+			i = len(list)
+			list = append(list, &partitionLoad{p, make([][][]string, len(p.tablets))})
+		}
+		b := t.bucket(full, len(p.tablets))
+		list[i].buckets[b] = append(list[i].buckets[b], full)
+	}
+	return list, nil
+}
+
+// fullRow completes and normalises one row.
+func (t *table) fullRow(row []string) ([]string, error) {
+	auto := t.autoColumn()
+	if auto >= 0 && len(row) == len(t.columns)-1 {
+		row = slices.Insert(slices.Clone(row), auto, null)
+	}
+	if len(row) != len(t.columns) {
+		return nil, plainError("Getting analyzing error. Detail message: Column count doesn't match value count.")
+	}
+	full := slices.Clone(row)
+	for i, col := range t.columns {
+		if i == auto && full[i] == null {
+			full[i] = t.drawAuto()
+		}
+		if full[i] == null && !col.nullable {
+			return nil, plainError("Insert has filtered data. The value of column %s is NULL, and the column is not nullable", col.name)
+		}
+		if full[i] != null && isTime(col.typ) {
+			full[i] = normalTime(col.typ, full[i])
+		}
+	}
+	return full, nil
+}
+
+// drawAuto draws an AUTO_INCREMENT value. The FE hands out blocks of 100,000 to the backends; here every load begins
+// where the last one ended, and nextAuto is the block after it, as __info shows it.
+func (t *table) drawAuto() string {
+	t.autoUsed++
+	if t.autoUsed >= t.nextAuto {
+		t.nextAuto = t.autoUsed/100000*100000 + 100001
+	}
+	return strconv.FormatInt(t.autoUsed, 10)
+}
+
+func (t *table) bucket(row []string, buckets int) int {
+	if buckets == 1 {
+		return 0
+	}
+	if t.dist.random {
+		t.roundRobin++
+		return t.roundRobin % buckets
+	}
+	var key strings.Builder
+	for _, name := range t.dist.columns {
+		key.WriteString(row[t.columnIndex(name)])
+		key.WriteByte(0)
+	}
+	return int(hash32(key.String()) % uint32(buckets))
+}
+
+// route finds a row's partition, or creates it in an automatic table.
+func (c *Cluster) route(t *table, row []string) (*partition, error) {
+	if t.part.kind == unpartitioned {
+		return t.partitions[0], nil
+	}
+	values := make([]string, len(t.part.columns))
+	for i, name := range t.part.columns {
+		values[i] = row[t.columnIndex(name)]
+	}
+	for _, p := range t.partitions {
+		if !p.shadow() && t.holds(p, values) {
+			return p, nil
+		}
+	}
+	if !t.part.auto {
+		return nil, plainError("Insert has filtered data, the row is out of partition ranges. txn_id = %d", c.nextID())
+	}
+	return c.automaticPartition(t, values)
+}
+
+func (t *table) holds(p *partition, values []string) bool {
+	if t.part.kind == byList {
+		return slices.ContainsFunc(p.values, func(v []string) bool { return slices.Equal(v, values) })
+	}
+	return t.compareKeys(values, p.lower) >= 0 && t.compareKeys(values, p.upper) < 0
+}
+
+// compareKeys orders partition keys; a shorter bound counts as lowest in what is missing.
+func (t *table) compareKeys(a, b []string) int {
+	for i := range min(len(a), len(b)) {
+		if d := compareValues(t.columns[t.columnIndex(t.part.columns[i])].typ, a[i], b[i]); d != 0 {
+			return d
+		}
+	}
+	return 0
+}
+
+func (c *Cluster) automaticPartition(t *table, values []string) (*partition, error) {
+	p := &partition{id: c.nextID(), replicas: t.replicas, buckets: t.dist.buckets, visible: 1, next: 2, data: 1, at: time.Now().UTC(), epoch: c.versionEpoch()}
+	if t.part.kind == byList {
+		p.name = "p" + strings.Join(slices.Collect(mapped(values, partitionWord)), "_")
+		p.values = [][]string{values}
+	} else {
+		typ := t.columns[t.columnIndex(t.part.columns[0])].typ
+		at, ok := parseTime(values[0])
+		if !ok {
+			return nil, plainError("date_trunc of %q", values[0])
+		}
+		start, next := truncTime(t.part.unit, at)
+		p.name = automaticName(t.part.unit, start)
+		p.lower, p.upper = []string{formatTime(typ, start)}, []string{formatTime(typ, next)}
+	}
+	if err := c.fillPartition(t, p); err != nil {
+		return nil, plainError("%v", err)
+	}
+	t.partitions = append(t.partitions, p)
+	return p, nil
+}
+
+// partitionWord makes a value usable in a partition's name.
+func partitionWord(v string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
+			return r
+		}
+		return -1
+	}, v)
+}
+
+func mapped[T, U any](list []T, f func(T) U) func(func(U) bool) {
+	return func(yield func(U) bool) {
+		for _, x := range list {
+			if !yield(f(x)) {
+				return
+			}
+		}
+	}
+}
+
+// publishable says whether a majority of every tablet's replicas can take the next version.
+func (c *Cluster) publishable(pl *partitionLoad) error {
+	for _, tab := range pl.part.tablets {
+		good := 0
+		for _, r := range tab.replicas {
+			be := c.backend(r.backend)
+			if bt := be.tablets[tab.id]; bt != nil && be.working() && bt.version() >= pl.part.visible {
+				good++
+			}
+		}
+		if quorum := len(tab.replicas)/2 + 1; good < quorum {
+			return plainError("Publish timeout. The data will be visible after a while, publish on tablet %d failed. succeed replica num %d less than quorum %d. ", tab.id, good, quorum)
+		}
+	}
+	return nil
+}
+
+func (c *Cluster) publish(pl *partitionLoad) {
+	p := pl.part
+	p.visible = p.next
+	p.next++
+	p.data++
+	p.at = time.Now().UTC()
+	for i, tab := range p.tablets {
+		seg := newSegment(pl.buckets[i])
+		for _, r := range tab.replicas {
+			if c.backend(r.backend).apply(tab.id, p.visible, seg) {
+				r.version = p.visible
+			}
+		}
+	}
+}
+
+// read returns a tablet's rows at the partition's visible version, merged by the table's model.
+func (c *Cluster) read(t *table, p *partition, tab *tablet) ([][]string, error) {
+	for _, r := range tab.replicas {
+		be := c.backend(r.backend)
+		bt := be.tablets[tab.id]
+		if bt == nil || !be.working() {
+			continue
+		}
+		if bt.version() < p.visible {
+			return nil, plainError("Build Exec OlapScanNode fail, scan info is invalid")
+		}
+		return t.merge(bt.at(p.visible)), nil
+	}
+	return nil, plainError("Failed to get scan range, no queryable replica found in tablet: %d", tab.id)
+}
+
+// at lists the rows of the versions up to v, in load order.
+func (t *beTablet) at(v int64) [][]string {
+	var rows [][]string
+	for _, rs := range t.rowsets {
+		if rs.segment != nil && rs.to <= v {
+			rows = append(rows, rs.segment.rows...)
+		}
+	}
+	return rows
+}
+
+// merge brings rows of one key together: the last one wins, aggregated columns are aggregated.
+func (t *table) merge(rows [][]string) [][]string {
+	if t.keys == duplicateKeys || t.keys == "" {
+		return rows
+	}
+	seen := map[string]int{}
+	var out [][]string
+	for _, row := range rows {
+		key := t.keyOf(row)
+		i, ok := seen[key]
+		if !ok {
+			seen[key] = len(out)
+			out = append(out, slices.Clone(row))
+			continue
+		}
+		for n, col := range t.columns {
+			out[i][n] = aggregate(col, out[i][n], row[n])
+		}
+	}
+	return out
+}
+
+func (t *table) keyOf(row []string) string {
+	var key strings.Builder
+	for i, col := range t.columns {
+		if col.key {
+			fmt.Fprintf(&key, "%d:%s", len(row[i]), row[i])
+		}
+	}
+	return key.String()
+}
+
+func aggregate(col column, old, new string) string {
+	switch col.agg {
+	case "SUM":
+		return sum(old, new)
+	case "MAX":
+		if compareValues(col.typ, old, new) > 0 {
+			return old
+		}
+	case "MIN":
+		if new == null || old != null && compareValues(col.typ, old, new) < 0 {
+			return old
+		}
+	case "REPLACE_IF_NOT_NULL":
+		if new == null {
+			return old
+		}
+	}
+	return new
+}
+
+func sum(a, b string) string {
+	if a == null {
+		return b
+	}
+	if b == null {
+		return a
+	}
+	x, okX := new(big.Rat).SetString(a)
+	y, okY := new(big.Rat).SetString(b)
+	if !okX || !okY {
+		return b
+	}
+	x.Add(x, y)
+	if x.IsInt() {
+		return x.Num().String()
+	}
+	digits, _ := x.FloatPrec()
+	return x.FloatString(min(digits, 20))
+}
+
+// countRows is COUNT(*) over some partitions, or all.
+func (c *Cluster) countRows(t *table, parts []*partition) (int64, error) {
+	var n int64
+	for _, p := range parts {
+		for _, tab := range p.tablets {
+			rows, err := c.read(t, p, tab)
+			if err != nil {
+				return 0, err
+			}
+			n += int64(len(rows))
+		}
+	}
+	return n, nil
+}
+
+// Content is a digest of all rows of a table, one line per partition and bucket: two are equal if and only if the data
+// are. Ids and versions have no part in it. What cannot be read, and replicas that differ, are said in their line.
+func (c *Cluster) Content(db, table string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t, err := c.findTable(db, table)
+	if err != nil {
+		return "no such table"
+	}
+	parts := slices.Clone(t.partitions)
+	slices.SortFunc(parts, func(a, b *partition) int { return strings.Compare(a.name, b.name) })
+	var out strings.Builder
+	for _, p := range parts {
+		if p.shadow() {
+			continue
+		}
+		name := p.name
+		if t.part.kind == unpartitioned {
+			name = "-"
+		}
+		for i, tab := range p.tablets {
+			fmt.Fprintf(&out, "%s/%d %s\n", name, i, c.tabletContent(t, p, tab))
+		}
+	}
+	return out.String()
+}
+
+func (c *Cluster) tabletContent(t *table, p *partition, tab *tablet) string {
+	first := ""
+	for _, r := range tab.replicas {
+		bt := c.backend(r.backend).tablets[tab.id]
+		if bt == nil {
+			return "a replica is missing"
+		}
+		if bt.version() < p.visible {
+			return fmt.Sprintf("unreadable: version %d of %d", bt.version(), p.visible)
+		}
+		rows := t.merge(bt.at(p.visible))
+		lines := make([]string, len(rows))
+		for i, row := range rows {
+			lines[i] = string(encodeRows([][]string{row}))
+		}
+		slices.Sort(lines)
+		digest := fmt.Sprintf("%d rows %s", len(rows), md5hex([]byte(strings.Join(lines, "\n"))))
+		if first == "" {
+			first = digest
+		}
+		if digest != first {
+			return "replicas differ"
+		}
+	}
+	return first
+}
