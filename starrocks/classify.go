@@ -85,10 +85,6 @@ var errorTexts = []struct {
 }{
 	{text: []string{"Access denied for user"}, kind: ErrAuth},
 	{text: []string{"Access denied; you need"}, kind: ErrDenied},
-	{text: []string{"java.net."}, kind: ErrNoLeader},
-	{text: []string{"Socket is closed by peer"}, kind: ErrNoLeader},
-	{text: []string{"org.apache.thrift."}, kind: ErrNoLeader},
-	{text: []string{"is not ready"}, kind: ErrNoLeader},
 	{text: []string{"Backend node not found"}, kind: ErrNoBackend},
 
 	{text: []string{"Can only run one backup or restore job of"}, kind: ErrDatabaseBusy},
@@ -120,6 +116,13 @@ var errorTexts = []struct {
 	{op: "RESTORE", text: []string{"remoteTbl", "is null"}, kind: ErrSnapshotDamaged},
 	{text: []string{"Snapshot with name", "already exist in repository"}, kind: ErrLabelExists},
 	{text: []string{"failed to list remote path"}, kind: ErrRepositoryUnreachable},
+	{op: "CREATE REPOSITORY", text: []string{"Failed to create repository: "}, kind: ErrRepositoryUnreachable},
+
+	// Followers, while there is no leader to forward to (rule 1). After the repository's: those may quote java.net too.
+	{text: []string{"java.net."}, kind: ErrNoLeader},
+	{text: []string{"Socket is closed by peer"}, kind: ErrNoLeader},
+	{text: []string{"org.apache.thrift."}, kind: ErrNoLeader},
+	{text: []string{"is not ready, please wait"}, kind: ErrNoLeader},
 
 	{text: []string{"No backup job is currently running"}, kind: ErrNoJob},
 	{text: []string{"No restore is currently running"}, kind: ErrNoJob},
@@ -141,9 +144,13 @@ var errorTexts = []struct {
 	{text: []string{"partition[", "does not exist  in table"}, kind: ErrUnknownPartition},
 	{text: []string{"partition[", "does not exist  in tablet"}, kind: ErrUnknownPartition},
 	{text: []string{"Unknown partition"}, kind: ErrUnknownPartition},
+	{text: []string{"Error in list of partitions to"}, kind: ErrUnknownPartition},
+	{text: []string{"No partition named"}, kind: ErrUnknownPartition},
 	{text: []string{"Unknown table"}, kind: ErrUnknownTable},
 	{op: "BACKUP", text: []string{"Incorrect table name"}, kind: ErrUnknownTable},
 	{text: []string{"Table ", " is not found"}, kind: ErrUnknownTable},
+	{text: []string{"Table[", "does not exists or is not"}, kind: ErrUnknownTable},
+	{text: []string{"is not a OLAP table"}, kind: ErrUnsupported},
 	{text: []string{"Table '", "already exists"}, kind: ErrTableExists},
 	{text: []string{"Table name[", "is already used"}, kind: ErrTableExists},
 	{text: []string{"Getting syntax error"}, kind: ErrSyntax},
