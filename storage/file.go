@@ -355,7 +355,7 @@ func fileError(op, key string, err error) error {
 
 func fileKind(err error) error {
 	switch {
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return ErrDenied
 	case errors.Is(err, errRoot):
 		return ErrNoBucket

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"iter"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -28,8 +29,8 @@ import (
 const (
 	mib = 1 << 20
 
-	requestAttempts = 4               // of each request, with backoff up to requestBackoff, as the SDK sees fit
-	requestBackoff  = 5 * time.Second //
+	requestAttempts = 5               // of each request, for the errors that the SDK holds to be passing
+	requestBackoff  = 5 * time.Second // longest pause between two of them; the first is 50 to 100 ms, and they grow by four
 	answerTimeout   = 5 * time.Minute // until an answer begins: completing a large upload may take minutes
 	stallTimeout    = time.Minute     // without a byte sent or received, the connection counts as broken
 	deleteBatch     = 1000            // keys of one DeleteObjects, S3's limit
@@ -185,11 +186,29 @@ func (c *stallConn) Write(p []byte) (int, error) {
 func newRetryer() aws.Retryer {
 	standard := retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = requestAttempts
-		o.MaxBackoff = requestBackoff
 		o.RateLimiter = ratelimit.None
+		o.Backoff = retry.BackoffDelayerFunc(pause)
+		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(neverHeals)}, o.Retryables...)
 	})
-	// Another writer of the same key is in flight: the next attempt gets the true answer.
-	return retry.AddWithErrorCodes(standard, "ConditionalRequestConflict", "OperationAborted")
+	return retry.AddWithErrorCodes(standard,
+		"ConditionalRequestConflict", "OperationAborted", // another writer of the same key is in flight: the next answer is the true one
+		"BadDigest", "XAmzContentChecksumMismatch", // damaged on the way
+		"TooManyRequests")
+}
+
+// pause is how long to wait before attempt number attempt+1.
+func pause(attempt int, _ error) (time.Duration, error) {
+	longest := min(100*time.Millisecond<<(2*max(attempt-1, 0)), requestBackoff)
+	return longest/2 + rand.N(longest/2), nil
+}
+
+// neverHeals takes a certificate that is not trusted out of the connection errors.
+func neverHeals(err error) aws.Ternary {
+	var certificate *tls.CertificateVerificationError
+	if errors.As(err, &certificate) {
+		return aws.FalseTernary
+	}
+	return aws.UnknownTernary
 }
 
 func (s *s3Store) Close() error {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
 
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
@@ -21,14 +23,31 @@ func (s *s3Store) fail(ctx context.Context, op, key string, err error) error {
 	return &Error{Op: op, Key: key, Kind: s3Kind(err), Err: &scrubbed{err, s.scrub}}
 }
 
-// scrubbed is an error of the SDK whose text shows no secret, should a server ever echo one.
+// scrubbed is an error of the SDK, shortened, whose text shows no secret, should a server ever echo one.
 type scrubbed struct {
 	err   error
 	scrub *strings.Replacer
 }
 
-func (e *scrubbed) Error() string { return e.scrub.Replace(e.err.Error()) }
 func (e *scrubbed) Unwrap() error { return e.err }
+
+// Error gives the operation, status, code and the server's own words, and the request id that its operator will ask for.
+func (e *scrubbed) Error() string {
+	var operation *smithy.OperationError
+	var answer *awshttp.ResponseError
+	var api smithy.APIError
+	if !errors.As(e.err, &operation) || !errors.As(e.err, &answer) || !errors.As(e.err, &api) {
+		return e.scrub.Replace(e.err.Error())
+	}
+	text := fmt.Sprintf("%s: HTTP %d %s", operation.Operation(), answer.HTTPStatusCode(), api.ErrorCode())
+	if api.ErrorMessage() != "" {
+		text += ": " + api.ErrorMessage()
+	}
+	if id := answer.ServiceRequestID(); id != "" {
+		text += " (request " + id + ")"
+	}
+	return e.scrub.Replace(text)
+}
 
 func newScrubber(c S3) *strings.Replacer {
 	var pairs []string
@@ -54,6 +73,9 @@ func s3Kind(err error) error {
 	}
 	if strings.Contains(err.Error(), "get credentials") {
 		return ErrDenied // none in the environment, or the service that hands them out refuses
+	}
+	if strings.Contains(err.Error(), "checksum did not match") {
+		return ErrUnavailable // damaged on the way, as far as can be known; the SDK's type is internal
 	}
 	var certificate *tls.CertificateVerificationError
 	if errors.As(err, &certificate) {
@@ -92,7 +114,7 @@ func kindOfCode(code string) error {
 		return ErrNoBucket
 	case "AccessDenied", "Forbidden", "SignatureDoesNotMatch", "InvalidAccessKeyId", "XAdminUserNotFound", "InvalidToken",
 		"InvalidTokenId", "ExpiredToken", "TokenRefreshRequired", "RequestTimeTooSkewed", "AccountProblem",
-		"AllAccessDisabled", "InvalidObjectState", "AuthorizationHeaderMalformed":
+		"AllAccessDisabled", "AuthorizationHeaderMalformed":
 		return ErrDenied
 	case "SlowDown", "SlowDownRead", "SlowDownWrite", "Throttling", "ThrottlingException", "RequestLimitExceeded",
 		"TooManyRequests", "TooManyRequestsException", "RequestThrottled", "BandwidthLimitExceeded":
@@ -101,7 +123,7 @@ func kindOfCode(code string) error {
 		"IncompleteBody", "ConditionalRequestConflict", "OperationAborted", "NoSuchUpload":
 		return ErrUnavailable
 	case "InvalidRange", "KeyTooLongError", "ObjectParentIsFile", "ExistingObjectIsDirectory", "DirectoryObjectContainsData",
-		"XMinioInvalidObjectName", "XMinioInvalidResourceName", "EntityTooLarge", "InvalidBucketName", "PermanentRedirect":
+		"XMinioInvalidObjectName", "XMinioInvalidResourceName", "EntityTooLarge", "InvalidBucketName", "PermanentRedirect", "MovedPermanently":
 		return ErrInvalid
 	}
 	return nil

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	resumeAttempts = 5                      // in a row without a byte; each is a request with the SDK's own attempts
-	resumeBackoff  = 200 * time.Millisecond // before the second of them, doubling
+	resumeAttempts = 5                      // connections in a row that brought no byte
+	resumeBackoff  = 200 * time.Millisecond // before the second of them; doubles
 )
 
 func (s *s3Store) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
@@ -85,7 +85,7 @@ func (b *s3Body) connect() error {
 
 func (b *s3Body) refused(err error) error {
 	if b.etag != "" && isCode(err, "PreconditionFailed") {
-		return &Error{Op: "get", Key: b.key, Kind: ErrChanged, Err: err}
+		return &Error{Op: "get", Key: b.key, Kind: ErrChanged, Err: &scrubbed{err, b.store.scrub}}
 	}
 	return b.store.fail(b.ctx, "get", b.key, err)
 }
@@ -142,24 +142,18 @@ func (b *s3Body) readConn(p []byte) (int, error) {
 	return b.conn.Read(p)
 }
 
-// resume replaces a connection that broke because of cause.
+// resume replaces a connection that broke because of cause. A request that failed after all of the SDK's attempts is not
+// made again here: the caller's retry is next.
 func (b *s3Body) resume(cause error) error {
 	b.disconnect()
-	for ; b.broken < resumeAttempts && b.etag != ""; b.broken++ {
-		if b.broken > 0 && !sleep(b.ctx, resumeBackoff<<(b.broken-1)) {
-			return &Error{Op: "get", Key: b.key, Err: b.ctx.Err()}
-		}
-		err := b.connect()
-		if err == nil {
-			b.broken++ // taken back by the first byte
-			return nil
-		}
-		if !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrThrottled) {
-			return err
-		}
-		cause = err
+	switch {
+	case b.etag == "" || b.broken == resumeAttempts:
+		return &Error{Op: "get", Key: b.key, Kind: ErrUnavailable, Err: fmt.Errorf("cut at byte %d of %d: %w", b.next, b.end, &scrubbed{cause, b.store.scrub})}
+	case b.broken > 0 && !sleep(b.ctx, resumeBackoff<<(b.broken-1)):
+		return &Error{Op: "get", Key: b.key, Err: b.ctx.Err()}
 	}
-	return &Error{Op: "get", Key: b.key, Kind: ErrUnavailable, Err: fmt.Errorf("cut at byte %d of %d: %w", b.next, b.end, &scrubbed{cause, b.store.scrub})}
+	b.broken++ // taken back by the first byte
+	return b.connect()
 }
 
 func (b *s3Body) disconnect() {

@@ -1,0 +1,396 @@
+package storage_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"starkeep/storage"
+	"starkeep/storage/storagetest"
+)
+
+const mib = 1 << 20
+
+// faulty is a store behind a proxy, and the same location without it.
+func faulty(t *testing.T) (*storagetest.Proxy, storage.Store, storage.Store, storagetest.Server) {
+	t.Helper()
+	server := storagetest.StartS3(t)
+	proxy := storagetest.NewProxy(t, server.Endpoint)
+	direct := server.Config("faults")
+	through := direct
+	through.S3.Endpoint = proxy.Endpoint
+	return proxy, open(t, through), open(t, direct), server
+}
+
+func content(size int) []byte {
+	data := make([]byte, size)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(data)
+	return data
+}
+
+func TestS3ReadGoesOnWhereTheConnectionBroke(t *testing.T) {
+	proxy, s, direct, _ := faulty(t)
+	data := content(8 * mib)
+	write(t, direct, "object", data)
+	tests := []struct {
+		name           string
+		offset, length int64
+		want           []byte
+	}{
+		{"the whole object", 0, -1, data},
+		{"from an offset", 1000, -1, data[1000:]},
+		{"a range", 1000, 7 * mib, data[1000 : 1000+7*mib]},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var requests atomic.Int64
+			proxy.Inject(func(*http.Request) storagetest.Fault { requests.Add(1); return storagetest.Fault{Cut: 2*mib + 17} })
+			body, err := s.Get(t.Context(), "object", test.offset, test.length)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer body.Close()
+			got, err := io.ReadAll(body)
+			if err != nil || !bytes.Equal(got, test.want) {
+				t.Errorf("read %d bytes: %v", len(got), err)
+			}
+			if n := requests.Load(); n != 4 {
+				t.Errorf("%d requests, want 4: each brings 2 MiB and 17 bytes", n)
+			}
+		})
+	}
+}
+
+func TestS3ReadOfAnObjectReplacedBeforeItResumesIsErrChanged(t *testing.T) {
+	proxy, s, direct, _ := faulty(t)
+	data := content(8 * mib)
+	write(t, direct, "object", data)
+	proxy.Inject(func(*http.Request) storagetest.Fault { return storagetest.Fault{Cut: mib} })
+	body, err := s.Get(t.Context(), "object", 0, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	write(t, direct, "object", content(8*mib-1))
+	got, err := io.ReadAll(body)
+	want(t, err, storage.ErrChanged)
+	if !bytes.HasPrefix(data, got) {
+		t.Error("bytes of another version were read")
+	}
+}
+
+func TestS3ReadThatCannotBeResumedFails(t *testing.T) {
+	t.Parallel()
+	proxy, s, direct, _ := faulty(t)
+	write(t, direct, "object", content(4*mib))
+	for _, fault := range []storagetest.Fault{
+		{Lose: true}, {Status: 503, Code: "ServiceUnavailable"}, {Status: 403, Code: "AccessDenied"}, {Status: 404, Code: "NoSuchKey"},
+	} {
+		t.Run(fmt.Sprintf("%d %s", fault.Status, fault.Code), func(t *testing.T) {
+			var first atomic.Bool
+			proxy.Inject(func(*http.Request) storagetest.Fault {
+				if first.CompareAndSwap(false, true) {
+					return storagetest.Fault{Cut: mib}
+				}
+				return fault
+			})
+			body, err := s.Get(t.Context(), "object", 0, -1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer body.Close()
+			n, err := io.Copy(io.Discard, body)
+			if err == nil || n != mib {
+				t.Errorf("read %d bytes, error %v", n, err)
+			}
+			kinds := map[int]error{0: storage.ErrUnavailable, 503: storage.ErrUnavailable, 403: storage.ErrDenied, 404: storage.ErrNotFound}
+			want(t, err, kinds[fault.Status])
+		})
+	}
+}
+
+// The answer to the deciding request is lost, the SDK asks again and is told 412 or NoSuchUpload: the writer won all the
+// same.
+func TestS3PutWhoseAnswerWasLostIsToldThatItWon(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []storage.Mode{storage.IfAbsent, storage.Overwrite} {
+		for _, size := range []int{100, 17 * mib} {
+			t.Run(fmt.Sprintf("mode %d, %d bytes", mode, size), func(t *testing.T) {
+				proxy, s, direct, _ := faulty(t)
+				var lost atomic.Int64
+				proxy.Inject(func(r *http.Request) storagetest.Fault {
+					return storagetest.Fault{Lose: decides(r, size) && lost.Add(1) == 1}
+				})
+				data := content(size)
+				if err := storage.WriteAll(t.Context(), s, "object", data, mode); err != nil {
+					t.Error(err)
+				}
+				if lost.Load() < 2 {
+					t.Error("the request was not repeated: this test shows nothing")
+				}
+				if got, err := storage.ReadAll(t.Context(), direct, "object", 20*mib); err != nil || !bytes.Equal(got, data) {
+					t.Errorf("read %d bytes, %v", len(got), err)
+				}
+			})
+		}
+	}
+}
+
+// Between the lost answer and the repetition nobody may be told that two writers won.
+func TestS3PutWhoseAnswerWasLostIsToldThatAnotherWon(t *testing.T) {
+	t.Parallel()
+	proxy, s, direct, _ := faulty(t)
+	var once sync.Once
+	proxy.Inject(func(r *http.Request) storagetest.Fault {
+		fault := storagetest.Fault{}
+		if r.Method == http.MethodPut {
+			once.Do(func() {
+				if err := storage.WriteAll(context.Background(), direct, "object", []byte("same"), storage.IfAbsent); err != nil {
+					t.Error(err)
+				}
+				fault.Lose = true
+			})
+		}
+		return fault
+	})
+	want(t, storage.WriteAll(t.Context(), s, "object", []byte("same"), storage.IfAbsent), storage.ErrExists)
+}
+
+// decides tells whether a request makes an object appear.
+func decides(r *http.Request, size int) bool {
+	if size < mib {
+		return r.Method == http.MethodPut
+	}
+	return r.Method == http.MethodPost && r.URL.Query().Has("uploadId")
+}
+
+func TestS3RepeatsRequestsThatFailOnTheWay(t *testing.T) {
+	t.Parallel()
+	proxy, s, direct, _ := faulty(t)
+	data := content(40 * mib)
+	tests := map[string]storagetest.Fault{
+		"answer lost": {Lose: true}, "503": {Status: 503, Code: "SlowDown"}, "500": {Status: 500, Code: "InternalError"}, "409": {Status: 409, Code: "ConditionalRequestConflict"},
+	}
+	for name, fault := range tests {
+		t.Run(name, func(t *testing.T) {
+			var n atomic.Int64
+			proxy.Inject(func(*http.Request) storagetest.Fault {
+				if n.Add(1)%2 == 1 {
+					return fault
+				}
+				return storagetest.Fault{}
+			})
+			if err := storage.WriteAll(t.Context(), s, name, data, storage.Overwrite); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := storage.ReadAll(t.Context(), direct, name, 40*mib); err != nil || !bytes.Equal(got, data) {
+				t.Errorf("read %d bytes, %v", len(got), err)
+			}
+		})
+	}
+}
+
+func TestS3ErrorsAreTold(t *testing.T) {
+	t.Parallel()
+	server := storagetest.StartS3(t)
+	tests := []struct {
+		fault storagetest.Fault
+		want  error
+	}{
+		{storagetest.Fault{Status: 503, Code: "SlowDown"}, storage.ErrThrottled},
+		{storagetest.Fault{Status: 429, Code: "TooManyRequests"}, storage.ErrThrottled},
+		{storagetest.Fault{Status: 503, Code: "ServiceUnavailable"}, storage.ErrUnavailable},
+		{storagetest.Fault{Status: 500, Code: "InternalError"}, storage.ErrUnavailable},
+		{storagetest.Fault{Status: 502, Code: ""}, storage.ErrUnavailable},
+		{storagetest.Fault{Lose: true}, storage.ErrUnavailable},
+		{storagetest.Fault{Status: 403, Code: "AccessDenied"}, storage.ErrDenied},
+		{storagetest.Fault{Status: 400, Code: "ExpiredToken"}, storage.ErrDenied},
+		{storagetest.Fault{Status: 404, Code: "NoSuchBucket"}, storage.ErrNoBucket},
+		{storagetest.Fault{Status: 404, Code: "NoSuchKey"}, storage.ErrNotFound},
+	}
+	for _, test := range tests {
+		t.Run(fmt.Sprintf("%d %s", test.fault.Status, test.fault.Code), func(t *testing.T) {
+			t.Parallel() // the SDK's pauses between attempts
+			proxy := storagetest.NewProxy(t, server.Endpoint)
+			proxy.Inject(func(*http.Request) storagetest.Fault { return test.fault })
+			c := server.Config("")
+			c.S3.Endpoint = proxy.Endpoint
+			_, err := open(t, c).Get(t.Context(), "object", 0, -1)
+			want(t, err, test.want)
+		})
+	}
+}
+
+func TestS3ServerThatIsDownIsErrUnavailable(t *testing.T) {
+	t.Parallel()
+	server := storagetest.StartS3(t)
+	s := open(t, server.Config("x"))
+	write(t, s, "object", []byte("data"))
+	server.Stop()
+	_, err := s.Stat(t.Context(), "object")
+	want(t, err, storage.ErrUnavailable)
+	server.Start(t)
+	if _, err := s.Stat(t.Context(), "object"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestS3ServerThatHangsEndsWithTheContext(t *testing.T) {
+	proxy, s, direct, server := faulty(t)
+	write(t, direct, "object", content(4*mib))
+	never := make(chan struct{})
+	t.Run("before it answers", func(t *testing.T) {
+		reached := make(chan struct{}, 10)
+		proxy.Inject(func(*http.Request) storagetest.Fault { reached <- struct{}{}; return storagetest.Fault{Hang: never} })
+		endsWithContext(t, reached, func(ctx context.Context) error {
+			return storage.WriteAll(ctx, s, "new", content(17*mib), storage.Overwrite)
+		})
+	})
+	t.Run("while it takes parts, and the upload is aborted", func(t *testing.T) {
+		reached := make(chan struct{}, 10)
+		proxy.Inject(func(r *http.Request) storagetest.Fault {
+			if !r.URL.Query().Has("partNumber") {
+				return storagetest.Fault{}
+			}
+			reached <- struct{}{}
+			return storagetest.Fault{Hang: never}
+		})
+		endsWithContext(t, reached, func(ctx context.Context) error {
+			return storage.WriteAll(ctx, s, "new", content(17*mib), storage.Overwrite)
+		})
+		if pending := server.PendingUploads(t); len(pending) > 0 {
+			t.Errorf("left behind: %q", pending)
+		}
+	})
+	t.Run("in the middle of a body", func(t *testing.T) {
+		proxy.Inject(func(*http.Request) storagetest.Fault { return storagetest.Fault{Cut: mib, Hang: never} })
+		reached := make(chan struct{}, 1)
+		endsWithContext(t, reached, func(ctx context.Context) error {
+			body, err := s.Get(ctx, "object", 0, -1)
+			if err != nil {
+				return err
+			}
+			defer body.Close()
+			if _, err := io.ReadFull(body, make([]byte, mib)); err != nil {
+				return err
+			}
+			reached <- struct{}{}
+			_, err = io.ReadAll(body)
+			return err
+		})
+	})
+}
+
+// endsWithContext cancels the operation once it has reached the place, and expects it to end soon.
+func endsWithContext(t *testing.T, reached <-chan struct{}, operation func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- operation(ctx) }()
+	<-reached
+	cancel()
+	select {
+	case err := <-done:
+		want(t, err, context.Canceled)
+	case <-time.After(20 * time.Second):
+		t.Fatal("goes on after its context ended")
+	}
+}
+
+// Put must not read a large body further ahead than the memory it promises.
+func TestS3PutHoldsFourParts(t *testing.T) {
+	proxy, s, _, _ := faulty(t)
+	free, parts := make(chan struct{}), make(chan struct{}, 100)
+	proxy.Inject(func(r *http.Request) storagetest.Fault {
+		if !r.URL.Query().Has("partNumber") {
+			return storagetest.Fault{}
+		}
+		parts <- struct{}{}
+		<-free
+		return storagetest.Fault{}
+	})
+	const size = 10 * 16 * mib
+	body := &counter{body: io.LimitReader(rand.NewChaCha8([32]byte{}), size)}
+	done := make(chan error, 1)
+	go func() { done <- s.Put(t.Context(), "object", body, size, storage.Overwrite) }()
+	for range 4 {
+		<-parts
+	}
+	if read := body.n.Load(); read != 64*mib {
+		t.Errorf("%d MiB are read with four parts on their way", read/mib)
+	}
+	close(free)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if read := body.n.Load(); read != size {
+		t.Errorf("read %d", read)
+	}
+}
+
+type counter struct {
+	body io.Reader
+	n    atomic.Int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.body.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+func TestS3DamageOnTheWayIsNoticed(t *testing.T) {
+	t.Parallel()
+	proxy, s, direct, server := faulty(t)
+	always := func(*http.Request) storagetest.Fault { return storagetest.Fault{Damage: true} }
+	for _, size := range []int{1000, 17 * mib} {
+		key, data := fmt.Sprint(size), content(size)
+		t.Run(fmt.Sprintf("once, %d bytes: sent again", size), func(t *testing.T) {
+			var n atomic.Int64
+			proxy.Inject(func(r *http.Request) storagetest.Fault {
+				return storagetest.Fault{Damage: r.Method == http.MethodPut && n.Add(1) == 1}
+			})
+			write(t, s, key, data)
+			if got, err := storage.ReadAll(t.Context(), direct, key, 20*mib); err != nil || !bytes.Equal(got, data) {
+				t.Errorf("read %d bytes, %v", len(got), err)
+			}
+		})
+		t.Run(fmt.Sprintf("always, %d bytes: nothing is stored", size), func(t *testing.T) {
+			proxy.Inject(func(r *http.Request) storagetest.Fault { return storagetest.Fault{Damage: r.Method == http.MethodPut} })
+			want(t, storage.WriteAll(t.Context(), s, "new"+key, data, storage.Overwrite), storage.ErrUnavailable)
+			_, err := direct.Stat(t.Context(), "new"+key)
+			want(t, err, storage.ErrNotFound)
+			if pending := server.PendingUploads(t); len(pending) > 0 {
+				t.Errorf("left behind: %q", pending)
+			}
+		})
+	}
+	t.Run("of a whole object that is read", func(t *testing.T) {
+		proxy.Inject(always)
+		_, err := storage.ReadAll(t.Context(), s, "1000", mib)
+		want(t, err, storage.ErrUnavailable)
+	})
+}
+
+func write(t testing.TB, s storage.Store, key string, data []byte) {
+	t.Helper()
+	if err := storage.WriteAll(t.Context(), s, key, data, storage.Overwrite); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func want(t testing.TB, err, kind error) {
+	t.Helper()
+	if !errors.Is(err, kind) {
+		t.Errorf("got error %v, want %v", err, kind)
+	}
+}
