@@ -10,12 +10,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
-
-	"github.com/klauspost/compress/zstd"
 )
-
-// maxUnpacked bounds what a compressed file of ours may unpack to: a million parts take some 200 MB.
-const maxUnpacked = 2 << 30
 
 // ErrFormat is returned for a file that is not what it should be, or that a newer starkeep wrote.
 var ErrFormat = errors.New("unreadable file")
@@ -67,39 +62,6 @@ func DecodeSnapshotRecord(data []byte) (SnapshotRecord, error) {
 		return SnapshotRecord{}, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
 	return r, nil
-}
-
-// EncodePlan writes a plan as compressed JSON.
-func EncodePlan(p Plan) ([]byte, error) {
-	p.FormatVersion = FormatVersion
-	data, err := encode(p)
-	if err != nil {
-		return nil, err
-	}
-	w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
-	if err != nil {
-		return nil, err
-	}
-	defer w.Close()
-	return w.EncodeAll(data, nil), nil
-}
-
-// DecodePlan reads what EncodePlan wrote. ErrFormat if it cannot be used.
-func DecodePlan(data []byte) (Plan, error) {
-	r, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxUnpacked))
-	if err != nil {
-		return Plan{}, err
-	}
-	defer r.Close()
-	unpacked, err := r.DecodeAll(data, nil)
-	if err != nil {
-		return Plan{}, fmt.Errorf("plan: %w: %w", ErrFormat, err)
-	}
-	var p Plan
-	if err := decode("plan", unpacked, &p, &p.FormatVersion); err != nil {
-		return Plan{}, err
-	}
-	return p, nil
 }
 
 // DecodeSummary reads a manifest's head from r and no more than needed of the rest, so that listing many large points

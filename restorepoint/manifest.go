@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// FormatVersion is the version of manifests, snapshot records and plans. Readers refuse another major version and
+// FormatVersion is the version of manifests and snapshot records. Readers refuse another major version and
 // ignore fields they do not know.
 const FormatVersion = "1.0"
 
@@ -172,15 +172,4 @@ type PointSummary struct {
 	Parent     string            `json:"parent,omitempty"`
 	Tags       map[string]string `json:"tags,omitempty"`
 	Counts     Counts            `json:"counts"`
-}
-
-// Plan is a database's share of a run as planned: the parts that its units refer to by index.
-type Plan struct {
-	FormatVersion string  `json:"formatVersion"`
-	Cluster       string  `json:"cluster"`
-	Run           string  `json:"run"`
-	Database      string  `json:"database"`
-	DatabaseID    int64   `json:"databaseId,omitempty"`
-	Tables        []Table `json:"tables"` // without partitions
-	Parts         []Part  `json:"parts"`
 }

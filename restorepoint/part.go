@@ -11,6 +11,7 @@ type Part struct {
 	Replication int    `json:"replication,omitempty"` // replicas of each tablet
 	Bytes       int64  `json:"bytes,omitempty"`       // of one replica
 	Rows        int64  `json:"rows,omitempty"`        // as the catalog says: may lag behind
+	Value       string `json:"value,omitempty"`       // its range or list, as the catalog writes it
 	// Whole says that the parts of this table must stay in one unit: partitions of a LIST table cannot be added by a
 	// later RESTORE (design §6 rule 16).
 	Whole    bool   `json:"whole,omitempty"`
