@@ -56,7 +56,7 @@ type JobProgress struct {
 	Message   string `json:"message,omitempty"`
 }
 
-// Pause is the input of the update "pause"; Reason is shown to whoever asks for progress.
+// Pause is the input of the update "pause"; Reason is kept in the history.
 type Pause struct {
 	Reason string `json:"reason,omitempty"`
 }

@@ -1,0 +1,236 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"starkeep/starrocks"
+	"starkeep/workflows/spec"
+)
+
+// JobEnd is what became of a unit's statement, when it did not fail.
+type JobEnd struct {
+	// CancelRefused says that a cancel was asked for in COMMIT, where it would leave data mixed: the job was awaited.
+	CancelRefused bool `json:"cancelRefused,omitempty"`
+	// Unseen says that the FE no longer shows the job: a later one took its row. The proof decides.
+	Unseen   bool     `json:"unseen,omitempty"`
+	Seconds  int64    `json:"seconds"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Await follows the unit's job to its end. It holds the COMMIT rules of design §7: on a cancel request it sends CANCEL
+// only while the job is before COMMIT, and believes only the row it reads afterwards. A pause, a stopping worker, a
+// workflow that is gone leave the FE's job alone.
+//
+// It fails with JobFailed and a UnitFailure in the details; with a CanceledError when a requested cancel took effect;
+// with JobLost when the FE shows nothing of the job and the repository does not either.
+func (a *Activities) Await(ctx context.Context, u UnitRef) (JobEnd, error) {
+	w, err := a.resolve(ctx, u)
+	if err != nil {
+		return JobEnd{}, failure(err)
+	}
+	end, err := (&watch{work: w, cancelled: u.Cancel, stall: newStall(w.cluster.Timing, time.Now)}).run(ctx)
+	if err != nil && !temporal.IsCanceledError(err) {
+		err = fmt.Errorf("%s of database %s, label %s: %w", w.Statement, w.Database, w.Label, err)
+	}
+	return end, failure(err)
+}
+
+// watch is one Await under way.
+type watch struct {
+	*work
+	stall     *stall
+	end       JobEnd
+	cancelled bool         // a cancel was requested of us
+	giveUp    *UnitFailure // why we sent CANCEL ourselves
+	sent      bool         // CANCEL was sent
+	missing   time.Time    // since when the FE shows no row of ours
+	quiet     time.Time    // no CANCEL before: a leader that has not ticked since it took over only pretends to cancel
+	progress  spec.JobProgress
+}
+
+func (w *watch) run(ctx context.Context) (JobEnd, error) {
+	began := time.Now()
+	done, polling := ctx.Done(), context.WithoutCancel(ctx)
+	for {
+		over, err := w.look(polling)
+		activity.RecordHeartbeat(ctx, w.progress)
+		if over || err != nil {
+			w.end.Seconds = int64(time.Since(began).Seconds())
+			return w.end, err
+		}
+		timer := time.NewTimer(w.cluster.Timing.Poll)
+		select {
+		case <-timer.C:
+		case <-activity.GetWorkerStopChannel(ctx):
+			timer.Stop()
+			return w.end, fail(spec.ErrorHandOver, "this worker stops; another one goes on watching the job")
+		case <-done:
+			timer.Stop()
+			if err := cancelRequest(ctx); err != nil {
+				return w.end, err
+			}
+			w.cancelled, done = true, nil
+		}
+	}
+}
+
+// cancelRequest is nil when the activity was asked to cancel, and an error when its context ended for another reason,
+// which is none of the FE's business.
+func cancelRequest(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, activity.ErrActivityPaused) || errors.Is(cause, activity.ErrActivityReset) {
+		return fail(spec.ErrorHandOver, "watching is interrupted (%v); the job in StarRocks goes on", cause)
+	}
+	if errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
+		return nil
+	}
+	return fmt.Errorf("watching ends (%w); the job in StarRocks goes on", cause)
+}
+
+// look reads the row once and acts on it. It is over when it says so, or with an error.
+func (w *watch) look(ctx context.Context) (over bool, err error) {
+	j, err := w.job(ctx)
+	if err != nil {
+		w.unreachable(err)
+		return false, nil
+	}
+	if !w.ours(j) {
+		return w.lost(ctx, j)
+	}
+	w.missing = time.Time{}
+	w.report(j)
+	switch {
+	case j.State == starrocks.StateFinished:
+		return true, nil
+	case j.State == starrocks.StateCancelled:
+		return false, w.ended(ctx, j)
+	case w.cancelled && j.State.Cancellable():
+		return false, w.sendCancel(ctx)
+	case w.cancelled && j.State.Committing():
+		w.end.CancelRefused = true
+		w.progress.Message = "a cancel was asked for in COMMIT, where it would damage data: finishing"
+	}
+	return false, w.examine(ctx, j)
+}
+
+// unreachable notes that the FE did not answer. Nothing is cancelled blindly: the next answer decides.
+func (w *watch) unreachable(err error) {
+	w.progress.Message = "the FE does not answer, still trying: " + err.Error()
+	w.quiet = time.Now().Add(2 * w.cluster.Timing.Tick)
+}
+
+// lost handles a row that is not there. A later job in the row means that ours has ended; no row at all can be a
+// missing EXPORT right, so the repository is asked as well (rule 4).
+func (w *watch) lost(ctx context.Context, row *starrocks.Job) (bool, error) {
+	if w.missing.IsZero() {
+		w.missing = time.Now()
+	}
+	if w.Statement == starrocks.BackupKind {
+		if finished, err := w.committed(ctx); err == nil && finished {
+			return true, nil
+		}
+	}
+	gone := time.Since(w.missing)
+	w.progress.Message = fmt.Sprintf("StarRocks shows no such job since %s", gone.Round(time.Second))
+	if gone < w.cluster.Timing.LostJob {
+		return false, nil
+	}
+	if row == nil {
+		return false, fail(spec.ErrorJobLost, "StarRocks shows no %s of the database any more and the repository has no result; grant EXPORT on every table of the database to the profile's user (without it the row is hidden), or look whether the database was dropped", w.Statement)
+	}
+	if w.Statement == starrocks.RestoreKind {
+		w.end.Unseen = true
+		return true, nil
+	}
+	return false, jobFailed(UnitFailure{Transient: true, Reason: "a later job took the row", State: string(row.State)},
+		"a later job (label %s) took the place of ours, which left no complete snapshot", row.Label)
+}
+
+// committed tells whether the snapshot's __info, written last, is there.
+func (w *watch) committed(ctx context.Context) (bool, error) {
+	for _, err := range w.repository.Store.List(ctx, w.snapshot().InfoPrefix("")) {
+		return err == nil, err
+	}
+	return false, nil
+}
+
+// ended says why a job of ours is CANCELLED.
+func (w *watch) ended(ctx context.Context, j *starrocks.Job) error {
+	reason := j.Reason()
+	if reason.Class == starrocks.StatusUserCancelled && w.sent {
+		if w.giveUp != nil {
+			return jobFailed(*w.giveUp, "cancelled by starkeep: %s", w.giveUp.Reason)
+		}
+		return temporal.NewCanceledError(fmt.Sprintf("%s of %s cancelled: %s", w.Statement, w.Database, reason.Text))
+	}
+	f := UnitFailure{Transient: reason.Transient(), Reason: reason.Text, State: string(j.State)}
+	switch reason.Class {
+	case starrocks.StatusUserCancelled:
+		f.Stop = true
+		f.Reason = "cancelled in StarRocks by somebody else (" + reason.Text + ")"
+	case starrocks.StatusFileInvalid, starrocks.StatusTimeout:
+		f.Transient = true
+	default:
+		f.Culprits = w.mentioned(reason.Text)
+	}
+	return jobFailed(f, "StarRocks cancelled the job: %s", f.Reason)
+}
+
+// sendCancel cancels the job whose row was just read. Whatever the statement answers, the next row is the truth.
+func (w *watch) sendCancel(ctx context.Context) error {
+	if time.Now().Before(w.quiet) {
+		return nil
+	}
+	w.sent = true
+	w.progress.Message = "cancelling"
+	if err := w.cancel(ctx); err != nil && !errors.Is(err, starrocks.ErrNoJob) && !errors.Is(err, starrocks.ErrNotCancellable) {
+		w.progress.Message = "cancelling: " + err.Error()
+	}
+	return nil
+}
+
+// giveUpWith cancels the job because waiting longer makes no sense. The failure is reported once the row says CANCELLED.
+func (w *watch) giveUpWith(ctx context.Context, f UnitFailure) error {
+	w.giveUp = &f
+	return w.sendCancel(ctx)
+}
+
+func (w *watch) warn(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	w.progress.Message = text
+	if !slices.Contains(w.end.Warnings, text) && len(w.end.Warnings) < 20 {
+		w.end.Warnings = append(w.end.Warnings, text)
+	}
+}
+
+// report turns the row into the heartbeat that people watch.
+func (w *watch) report(j *starrocks.Job) {
+	left := len(j.Unfinished)
+	if w.progress.State != string(j.State) {
+		w.progress = spec.JobProgress{Statement: string(w.Statement), Database: w.Database, Label: w.Label, State: string(j.State), Phase: phaseOf(w.Statement, j.State)}
+	}
+	w.progress.Total = max(w.progress.Total, left)
+	w.progress.Done = w.progress.Total - left
+	w.progress.Message = ""
+}
+
+func phaseOf(kind starrocks.JobKind, s starrocks.State) spec.Phase {
+	switch s {
+	case starrocks.StateUploadSnapshot, starrocks.StateUploading:
+		return spec.PhaseUpload
+	case starrocks.StateSaveMeta, starrocks.StateUploadInfo:
+		return spec.PhaseCommit
+	case starrocks.StateDownload, starrocks.StateDownloading:
+		return spec.PhaseLoad
+	case starrocks.StateCommit, starrocks.StateCommitting:
+		return spec.PhaseCommit
+	}
+	return spec.PhaseSnapshot
+}

@@ -1,0 +1,163 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+
+	"starkeep/restorepoint"
+	"starkeep/starrocks"
+	"starkeep/storage"
+)
+
+// planFormat is the version of the plan files. A worker refuses a plan of another one: runs do not outlive it.
+const planFormat = 1
+
+// maxPlanBytes bounds a plan file in the store: about a million partitions.
+const maxPlanBytes = 256 << 20
+
+// PlanRef names a plan file in a repository. Histories hold the reference, never the plan.
+type PlanRef struct {
+	Key    string `json:"key"`
+	SHA256 string `json:"sha256"`
+}
+
+// Plan is what a run will do to one database. It is written once and never changed.
+type Plan struct {
+	Format        int                 `json:"format"`
+	Statement     starrocks.JobKind   `json:"statement"`
+	Cluster       string              `json:"cluster"`
+	Repository    string              `json:"repository"`
+	Database      string              `json:"database"`                // where the statements run
+	Source        string              `json:"source,omitempty"`        // restore: the database's name in the restore point
+	SourceCluster string              `json:"sourceCluster,omitempty"` // restore: the cluster that made the point
+	Point         string              `json:"point"`                   // the restore point to be made, or restored
+	Parts         []restorepoint.Part `json:"parts"`
+	Tables        []PlanTable         `json:"tables"`
+
+	NotCovered []restorepoint.NotCovered   `json:"notCovered,omitempty"`
+	Refused    []restorepoint.FailedObject `json:"refused,omitempty"` // selected, but known not to work
+}
+
+func (p *Plan) refuse(table, partition, reason string) {
+	p.Refused = append(p.Refused, restorepoint.FailedObject{Database: p.Database, Table: table, Partition: partition, Reason: reason})
+}
+
+func (p *Plan) isRefused(table string) bool {
+	return slices.ContainsFunc(p.Refused, func(f restorepoint.FailedObject) bool { return f.Table == table && f.Partition == "" })
+}
+
+// PlanTable is one table of a Plan, with what a run must know or keep of it.
+type PlanTable struct {
+	Table  restorepoint.Table `json:"table"`            // as it goes into, or stands in, the manifest; without partitions
+	Target string             `json:"target,omitempty"` // restore: the name it ends with
+	As     string             `json:"as,omitempty"`     // restore: the name RESTORE creates it under
+	Action string             `json:"action,omitempty"` // restore: a spec.Action… constant
+	LiveID int64              `json:"liveId,omitempty"` // restore: id of the table that stands in the way, for the exchange
+}
+
+// table finds a planned table by its name in the snapshot.
+func (p *Plan) table(name string) (PlanTable, bool) {
+	for _, t := range p.Tables {
+		if t.Table.Name == name {
+			return t, true
+		}
+	}
+	return PlanTable{}, false
+}
+
+// writePlan stores the plan. Writing it again gives the same reference.
+func writePlan(ctx context.Context, store storage.Store, key string, p *Plan) (PlanRef, error) {
+	p.Format = planFormat
+	var packed bytes.Buffer
+	encoder, err := zstd.NewWriter(&packed, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return PlanRef{}, err
+	}
+	if err := json.NewEncoder(encoder).Encode(p); err != nil {
+		return PlanRef{}, fmt.Errorf("encode the plan of database %s: %w", p.Database, err)
+	}
+	if err := encoder.Close(); err != nil {
+		return PlanRef{}, err
+	}
+	sum := sha256.Sum256(packed.Bytes())
+	ref := PlanRef{Key: key, SHA256: hex.EncodeToString(sum[:])}
+	if err := storage.WriteAll(ctx, store, key, packed.Bytes(), storage.Overwrite); err != nil {
+		return PlanRef{}, fmt.Errorf("write the plan of database %s: %w", p.Database, err)
+	}
+	return ref, nil
+}
+
+// planCache keeps the plan read last per database job: the activities of a unit follow each other.
+type planCache struct {
+	mu    sync.Mutex
+	order []PlanRef
+	plans map[PlanRef]*Plan
+}
+
+const cachedPlans = 16
+
+// plan reads a plan file, checked against its digest.
+func (a *Activities) plan(ctx context.Context, store storage.Store, ref PlanRef) (*Plan, error) {
+	a.plans.mu.Lock()
+	cached := a.plans.plans[ref]
+	a.plans.mu.Unlock()
+	if cached != nil {
+		return cached, nil
+	}
+	p, err := readPlan(ctx, store, ref)
+	if err != nil {
+		return nil, err
+	}
+	a.plans.keep(ref, p)
+	return p, nil
+}
+
+func (c *planCache) keep(ref PlanRef, p *Plan) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.plans == nil {
+		c.plans = map[PlanRef]*Plan{}
+	}
+	if len(c.order) == cachedPlans {
+		delete(c.plans, c.order[0])
+		c.order = c.order[1:]
+	}
+	c.order = append(c.order, ref)
+	c.plans[ref] = p
+}
+
+func readPlan(ctx context.Context, store storage.Store, ref PlanRef) (*Plan, error) {
+	packed, err := storage.ReadAll(ctx, store, ref.Key, maxPlanBytes)
+	if err != nil {
+		return nil, fmt.Errorf("read the plan: %w", err)
+	}
+	if sum := sha256.Sum256(packed); hex.EncodeToString(sum[:]) != ref.SHA256 {
+		return nil, fail("ChecksumMismatch", "the plan %s was changed since it was made; start the run anew", ref.Key)
+	}
+	decoder, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return nil, err
+	}
+	defer decoder.Close()
+	raw, err := io.ReadAll(decoder)
+	if err != nil {
+		return nil, fmt.Errorf("unpack the plan %s: %w", ref.Key, err)
+	}
+	var p Plan
+	if err := json.Unmarshal(raw, &p); err != nil {
+		return nil, fmt.Errorf("decode the plan %s: %w", ref.Key, err)
+	}
+	if p.Format != planFormat {
+		return nil, fail("VersionUnsupported", "the plan %s has format %d, this worker writes %d: workers of different versions serve one task queue; upgrade them all", ref.Key, p.Format, planFormat)
+	}
+	return &p, nil
+}

@@ -1,0 +1,229 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.temporal.io/sdk/activity"
+
+	"starkeep/restorepoint"
+	"starkeep/starrocks"
+	"starkeep/workflows/spec"
+)
+
+// TableRef names one table of a restore's plan.
+type TableRef struct {
+	Cluster    string                   `json:"cluster"`
+	Repository string                   `json:"repository"`
+	Plan       PlanRef                  `json:"plan"`
+	Table      int                      `json:"table"`              // index into the plan's tables
+	Failures   []restorepoint.FailedSet `json:"failures,omitempty"` // parts of the plan that were not restored
+	SkipGrants bool                     `json:"skipGrants,omitempty"`
+}
+
+// Proven is the proof of one table.
+type Proven struct {
+	Complete bool               `json:"complete"` // every part of it was restored, and nothing differs
+	Failed   string             `json:"failed,omitempty"`
+	Beside   string             `json:"beside,omitempty"` // the table's name now, while it stands beside the live one
+	Table    spec.RestoredTable `json:"table"`
+}
+
+// tableWork is a TableRef with all it needs resolved.
+type tableWork struct {
+	TableRef
+	cluster *Cluster
+	plan    *Plan
+	table   PlanTable
+}
+
+func (a *Activities) resolveTable(ctx context.Context, ref TableRef) (*tableWork, error) {
+	c, r, err := a.both(ref.Cluster, ref.Repository)
+	if err != nil {
+		return nil, err
+	}
+	p, err := a.plan(ctx, r.Store, ref.Plan)
+	if err != nil {
+		return nil, err
+	}
+	return &tableWork{TableRef: ref, cluster: c, plan: p, table: p.Tables[ref.Table]}, nil
+}
+
+func (w *tableWork) name() string { return w.plan.Database + "." + w.table.As }
+
+// Prove compares a restored table with the manifest: RESTORE says FINISHED also where it restored nothing (rule 8). A
+// difference is in the answer, not an error: the other tables go on.
+func (a *Activities) Prove(ctx context.Context, ref TableRef) (Proven, error) {
+	w, err := a.resolveTable(ctx, ref)
+	if err != nil {
+		return Proven{}, failure(err)
+	}
+	stop := keepAlive(ctx, w.cluster.Timing.Heartbeat)
+	defer stop()
+	proven, err := w.prove(ctx)
+	if err != nil {
+		err = fmt.Errorf("prove table %s: %w", w.name(), err)
+	}
+	return proven, failure(err)
+}
+
+func (w *tableWork) prove(ctx context.Context) (Proven, error) {
+	out := Proven{Table: spec.RestoredTable{Database: w.plan.Database, Table: w.table.Target, Action: w.table.Action}}
+	want, missing := w.restored()
+	if len(want.Partitions) == 0 {
+		out.Failed = "none of its partitions was restored"
+		return out, nil
+	}
+	got, err := w.look(ctx, want)
+	if err != nil {
+		return out, err
+	}
+	if got.ID != 0 && w.table.Action == spec.ActionSwap {
+		out.Beside = w.table.As
+	}
+	oldID := w.table.LiveID
+	if w.table.Action == spec.ActionAdd {
+		oldID = 0
+	}
+	proof := restorepoint.Prove(want, got, oldID, w.table.Action == spec.ActionAdd)
+	out.Table.TableID, out.Table.Partitions, out.Table.Tablets, out.Table.Rows = got.ID, proof.Partitions, int64(proof.Tablets), proof.Rows
+	out.Table.RowsProven = len(proof.NotCompared) == 0
+	if len(proof.NotCompared) > 0 {
+		out.Table.Note = "not compared: " + first3(proof.NotCompared)
+	}
+	switch {
+	case !proof.Proven():
+		var texts []string
+		for _, d := range proof.Differences {
+			texts = append(texts, d.String())
+		}
+		out.Failed = "StarRocks says FINISHED, but " + first3(texts)
+	case missing > 0:
+		out.Failed = fmt.Sprintf("%d of its partitions were not restored", missing)
+	default:
+		out.Complete = true
+	}
+	return out, nil
+}
+
+// restored is the manifest's table with those partitions that were restored, and the number of the others.
+func (w *tableWork) restored() (restorepoint.Table, int) {
+	lost := map[string]bool{}
+	for _, f := range w.Failures {
+		for _, i := range (restorepoint.Unit{Parts: f.Parts}).Indexes() {
+			if w.plan.Parts[i].Table == w.table.Table.Name {
+				lost[w.plan.Parts[i].Partition] = true
+			}
+		}
+	}
+	t := w.table.Table
+	t.Partitions = slices.DeleteFunc(slices.Clone(t.Partitions), func(p restorepoint.Partition) bool { return lost[p.Name] })
+	for i, p := range t.Partitions {
+		if p.Name == t.Name && w.table.As != t.Name {
+			t.Partitions[i].Name = w.table.As // the one partition of an unpartitioned table has the table's name
+		}
+	}
+	return t, len(lost)
+}
+
+// look reads the restored table from the catalog, and counts rows where the manifest knows them.
+func (w *tableWork) look(ctx context.Context, want restorepoint.Table) (restorepoint.Restored, error) {
+	fe := w.cluster.FE
+	got := restorepoint.Restored{Live: w.table.Action != spec.ActionSwap}
+	id, err := tableID(ctx, fe, w.plan.Database, w.table.As)
+	if err != nil {
+		return got, err
+	}
+	if got.ID = id; id == 0 {
+		return got, nil
+	}
+	before, err := versions(ctx, fe, w.plan.Database, w.table.As)
+	if err != nil {
+		return got, err
+	}
+	for _, p := range want.Partitions {
+		v, there := before[p.Name]
+		if !there {
+			continue
+		}
+		part := restorepoint.RestoredPartition{Name: p.Name, Versions: v, Tablets: -1}
+		if tablets, err := fe.TableTablets(ctx, w.plan.Database, w.table.As, p.Name); err == nil {
+			part.Tablets = distinct(tablets)
+		}
+		if p.RowsExact {
+			if part.Rows, err = fe.CountRows(ctx, w.plan.Database, w.table.As, p.Name); err != nil {
+				return got, err
+			}
+			part.RowsExact = true
+		}
+		activity.RecordHeartbeat(ctx, p.Name)
+		got.Partitions = append(got.Partitions, part)
+	}
+	after, err := versions(ctx, fe, w.plan.Database, w.table.As)
+	if err != nil {
+		return got, err
+	}
+	for i, p := range got.Partitions {
+		got.Partitions[i].RowsExact = p.RowsExact && slices.Equal(before[p.Name], after[p.Name])
+	}
+	for name, v := range before {
+		known := slices.ContainsFunc(want.Partitions, func(p restorepoint.Partition) bool { return p.Name == name })
+		if !known {
+			got.Partitions = append(got.Partitions, restorepoint.RestoredPartition{Name: name, Versions: v, Tablets: -1})
+		}
+	}
+	return got, nil
+}
+
+// tableID reads the id of a table; 0 if there is none of that name.
+func tableID(ctx context.Context, fe *starrocks.Client, database, table string) (int64, error) {
+	ids, err := tableIDs(ctx, fe, database)
+	return ids[table], err
+}
+
+func tableIDs(ctx context.Context, fe *starrocks.Client, database string) (map[string]int64, error) {
+	tables, err := fe.Tables(ctx, database)
+	if err != nil {
+		return nil, err
+	}
+	ids := map[string]int64{}
+	for _, t := range tables {
+		ids[t.Name] = t.ID
+	}
+	return ids, nil
+}
+
+// versions reads the visible versions of a table's physical partitions, sorted, by partition. The shadow partition,
+// which SHOW PARTITIONS leaves out, comes from partitions_meta.
+func versions(ctx context.Context, fe *starrocks.Client, database, table string) (map[string][]int64, error) {
+	found := map[string][]int64{}
+	for p, err := range fe.Partitions(ctx, database) {
+		if err != nil {
+			return nil, err
+		}
+		if p.Table == table && !p.Temporary {
+			found[p.Name] = append(found[p.Name], p.VisibleVersion)
+		}
+	}
+	for _, v := range found {
+		slices.Sort(v)
+	}
+	return found, nil
+}
+
+func distinct(tablets []starrocks.Tablet) int {
+	ids := map[int64]bool{}
+	for _, t := range tablets {
+		ids[t.ID] = true
+	}
+	return len(ids)
+}
+
+func first3(texts []string) string {
+	if len(texts) <= 3 {
+		return strings.Join(texts, "; ")
+	}
+	return fmt.Sprintf("%s; and %d more", strings.Join(texts[:3], "; "), len(texts)-3)
+}

@@ -1,0 +1,239 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"starkeep/restorepoint"
+	"starkeep/storage"
+	"starkeep/workflows/spec"
+)
+
+// maxManifestBytes bounds a manifest in memory: some two million partitions.
+const maxManifestBytes = 1 << 30
+
+// DatabaseOutcome is what became of one database of a backup.
+type DatabaseOutcome struct {
+	Database  string                   `json:"database"`
+	Plan      PlanRef                  `json:"plan"`
+	Completed []Attempt                `json:"completed,omitempty"`
+	Failures  []restorepoint.FailedSet `json:"failures,omitempty"`
+}
+
+// Attempt names a unit's statement that succeeded; with the run it makes the label.
+type Attempt struct {
+	Unit    int `json:"unit"`
+	Attempt int `json:"attempt"`
+}
+
+// PublishInput is all that a manifest is made of.
+type PublishInput struct {
+	Spec      spec.Backup       `json:"spec"`
+	Point     string            `json:"point"`
+	Run       string            `json:"run"` // seed of the labels
+	Created   time.Time         `json:"created"`
+	Databases []DatabaseOutcome `json:"databases"`
+}
+
+// Published sums up a restore point.
+type Published struct {
+	Point       string              `json:"point"` // "" when nothing was there to publish
+	Complete    bool                `json:"complete"`
+	Carried     int64               `json:"carried,omitempty"`
+	Failed      []spec.FailedPart   `json:"failed,omitempty"`
+	FailedCount int64               `json:"failedCount"`
+	NotCovered  []spec.NotCovered   `json:"notCovered,omitempty"`
+	Counts      restorepoint.Counts `json:"counts"`
+}
+
+// PublishManifest makes the restore point: it writes the manifest, if absent. A manifest that is there already must be
+// the same, from an earlier attempt at publishing.
+func (a *Activities) PublishManifest(ctx context.Context, in PublishInput) (Published, error) {
+	_, r, err := a.both(in.Spec.Cluster, in.Spec.Repository)
+	if err != nil {
+		return Published{}, failure(err)
+	}
+	stop := keepAlive(ctx, a.clusters[in.Spec.Cluster].Timing.Heartbeat)
+	defer stop()
+	out, err := (&publisher{in: in, repository: r}).publish(ctx, a)
+	if err != nil {
+		err = fmt.Errorf("publish restore point %s: %w", in.Point, err)
+	}
+	return out, failure(err)
+}
+
+type publisher struct {
+	in         PublishInput
+	repository *Repository
+	manifest   restorepoint.Manifest
+	carried    int64
+}
+
+func (p *publisher) publish(ctx context.Context, a *Activities) (Published, error) {
+	raw, err := json.Marshal(p.in.Spec)
+	if err != nil {
+		return Published{}, err
+	}
+	p.manifest = restorepoint.Manifest{
+		ID: p.in.Point, Cluster: restorepoint.Cluster{Name: p.in.Spec.Cluster}, CreatedAt: p.in.Created.UTC().Truncate(time.Second),
+		Repository: restorepoint.Repository{Name: p.repository.Name, NativeName: p.repository.Native, Location: p.repository.Location},
+		Tags:       p.in.Spec.Tags, Spec: raw,
+	}
+	plans := map[string]*Plan{}
+	for _, d := range p.in.Databases {
+		if plans[d.Database], err = a.plan(ctx, p.repository.Store, d.Plan); err != nil {
+			return Published{}, err
+		}
+		p.notDone(plans[d.Database], d.Failures)
+	}
+	if err := p.carry(ctx); err != nil {
+		return Published{}, err
+	}
+	for _, d := range p.in.Databases {
+		if err := p.add(ctx, d); err != nil {
+			return Published{}, err
+		}
+	}
+	if len(p.manifest.Snapshots) == 0 {
+		return p.summary(""), nil
+	}
+	return p.write(ctx)
+}
+
+// notDone lists what was selected and is missing, or not covered.
+func (p *publisher) notDone(plan *Plan, failures []restorepoint.FailedSet) {
+	p.manifest.NotCovered = append(p.manifest.NotCovered, plan.NotCovered...)
+	p.manifest.Failed = append(p.manifest.Failed, plan.Refused...)
+	for _, f := range failures {
+		for _, i := range (restorepoint.Unit{Parts: f.Parts}).Indexes() {
+			part := plan.Parts[i]
+			p.manifest.Failed = append(p.manifest.Failed, restorepoint.FailedObject{
+				Database: plan.Database, Table: part.Table, Partition: part.Partition, Reason: f.Reason,
+			})
+		}
+	}
+}
+
+// carry takes over from the resumed point what it has.
+func (p *publisher) carry(ctx context.Context) error {
+	if p.in.Spec.Resume == "" {
+		return nil
+	}
+	parent, err := readManifest(ctx, p.repository.Store, p.in.Spec.Cluster, p.in.Spec.Resume)
+	if err != nil {
+		return err
+	}
+	p.manifest.Parent = parent.ID
+	p.manifest.NotCovered = append(p.manifest.NotCovered, parent.NotCovered...)
+	return p.manifest.Carry(parent, func(string, restorepoint.Table, restorepoint.Partition) bool {
+		p.carried++
+		return true
+	})
+}
+
+// add puts a database's snapshots in, as their records tell.
+func (p *publisher) add(ctx context.Context, d DatabaseOutcome) error {
+	for _, c := range d.Completed {
+		label := restorepoint.Label(d.Database, p.in.Run, c.Unit, c.Attempt)
+		record, sum, err := readRecord(ctx, p.repository.Store, p.in.Spec.Cluster, label)
+		if err != nil {
+			return err
+		}
+		p.manifest.Cluster = record.Cluster
+		if err := p.manifest.Add(record, sum); err != nil {
+			if !errors.Is(err, restorepoint.ErrTableChanged) {
+				return err
+			}
+			p.left(record, err)
+		}
+		activity.RecordHeartbeat(ctx, label)
+	}
+	return nil
+}
+
+// left reports a snapshot whose tables no longer fit the others': better missing than mixed.
+func (p *publisher) left(record restorepoint.SnapshotRecord, why error) {
+	for _, t := range record.Tables {
+		for _, partition := range t.Partitions {
+			p.manifest.Failed = append(p.manifest.Failed, restorepoint.FailedObject{
+				Database: record.Database, Table: t.Name, Partition: partition.Name, Reason: why.Error(),
+			})
+		}
+	}
+}
+
+func (p *publisher) write(ctx context.Context) (Published, error) {
+	p.manifest.Sort()
+	p.manifest.NotCovered = slices.Compact(p.manifest.NotCovered)
+	p.manifest.Complete = len(p.manifest.Failed) == 0
+	data, err := restorepoint.EncodeManifest(p.manifest)
+	if err != nil {
+		return Published{}, err
+	}
+	key := restorepoint.ManifestKey(p.in.Spec.Cluster, p.in.Point)
+	err = storage.WriteAll(ctx, p.repository.Store, key, data, storage.IfAbsent)
+	if errors.Is(err, storage.ErrExists) {
+		err = p.sameAs(ctx, key, data)
+	}
+	if err != nil {
+		return Published{}, err
+	}
+	return p.summary(p.in.Point), nil
+}
+
+func (p *publisher) sameAs(ctx context.Context, key string, data []byte) error {
+	there, err := storage.ReadAll(ctx, p.repository.Store, key, maxManifestBytes)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(there, data) {
+		return fail(spec.ErrorChecksumMismatch, "another manifest lies at %s already; nothing was replaced", key)
+	}
+	return nil
+}
+
+func (p *publisher) summary(point string) Published {
+	out := Published{Point: point, Complete: p.manifest.Complete, Carried: p.carried, FailedCount: int64(len(p.manifest.Failed))}
+	if decoded := p.manifest.Summary(); point != "" {
+		out.Counts = decoded.Counts
+	}
+	for _, f := range p.manifest.Failed[:min(len(p.manifest.Failed), spec.MaxListed)] {
+		out.Failed = append(out.Failed, spec.FailedPart(f))
+	}
+	for _, n := range p.manifest.NotCovered[:min(len(p.manifest.NotCovered), spec.MaxListed)] {
+		out.NotCovered = append(out.NotCovered, spec.NotCovered(n))
+	}
+	return out
+}
+
+// readManifest reads a restore point. SnapshotMissing if there is none of that id.
+func readManifest(ctx context.Context, store storage.Store, cluster, point string) (restorepoint.Manifest, error) {
+	if _, err := restorepoint.ParsePointID(point); err != nil {
+		return restorepoint.Manifest{}, invalid("%v", err)
+	}
+	data, err := storage.ReadAll(ctx, store, restorepoint.ManifestKey(cluster, point), maxManifestBytes)
+	if errors.Is(err, storage.ErrNotFound) {
+		return restorepoint.Manifest{}, fail(spec.ErrorSnapshotMissing, "no restore point %s of cluster %s in this repository; `starkeep backup list` shows those there are", point, cluster)
+	}
+	if err != nil {
+		return restorepoint.Manifest{}, err
+	}
+	return restorepoint.DecodeManifest(data)
+}
+
+// readRecord reads what is known of a native snapshot, with the digest of its bytes.
+func readRecord(ctx context.Context, store storage.Store, cluster, label string) (restorepoint.SnapshotRecord, string, error) {
+	data, err := storage.ReadAll(ctx, store, restorepoint.SnapshotKey(cluster, label), maxManifestBytes)
+	if err != nil {
+		return restorepoint.SnapshotRecord{}, "", fmt.Errorf("read the record of snapshot %s: %w", label, err)
+	}
+	record, err := restorepoint.DecodeSnapshotRecord(data)
+	return record, restorepoint.Digest(data), err
+}

@@ -1,0 +1,363 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"starkeep/restorepoint"
+	"starkeep/starrocks"
+	"starkeep/storage"
+	"starkeep/workflows/spec"
+)
+
+// maxMetaBytes bounds __info and __meta in memory; a unit of 20,000 tablets has some 4 MB of each.
+const maxMetaBytes = 512 << 20
+
+// Recorded sums up the native snapshot of one unit.
+type Recorded struct {
+	Label      string `json:"label"`
+	Objects    int64  `json:"objects"`
+	Bytes      int64  `json:"bytes"`
+	Tablets    int64  `json:"tablets"`
+	Partitions int64  `json:"partitions"`
+}
+
+// Record checks the native snapshot that a finished BACKUP left (rule 13) and writes down what is in it: the object
+// lists and, last, snapshot.json. Doing it again writes the same. A snapshot that is not what its __info says fails
+// with JobFailed, naming the partitions.
+func (a *Activities) Record(ctx context.Context, u UnitRef) (Recorded, error) {
+	w, err := a.resolve(ctx, u)
+	if err != nil {
+		return Recorded{}, failure(err)
+	}
+	stop := keepAlive(ctx, w.cluster.Timing.Heartbeat)
+	defer stop()
+	recorded, err := (&recorder{work: w, bytes: map[int64]int64{}}).record(ctx)
+	if err != nil {
+		err = fmt.Errorf("record snapshot %s of database %s: %w", w.Label, w.Database, err)
+	}
+	return recorded, failure(err)
+}
+
+type recorder struct {
+	*work
+	info    *starrocks.Info
+	infoKey string
+	metaKey string
+	lists   []restorepoint.ObjectList
+	bytes   map[int64]int64 // by physical partition
+}
+
+func (r *recorder) record(ctx context.Context) (Recorded, error) {
+	if err := r.readInfo(ctx); err != nil {
+		return Recorded{}, err
+	}
+	found, err := restorepoint.CheckSnapshot(r.snapshot(), r.info, r.listed(ctx), func(key string) bool { return r.isOurs(ctx, key) })
+	if err != nil {
+		return Recorded{}, err
+	}
+	if !found.OK() {
+		return Recorded{}, r.damaged(found)
+	}
+	record, err := r.describe(ctx)
+	if err != nil {
+		return Recorded{}, err
+	}
+	data, err := restorepoint.EncodeSnapshotRecord(record)
+	if err != nil {
+		return Recorded{}, err
+	}
+	if err := storage.WriteAll(ctx, r.repository.Store, restorepoint.SnapshotKey(r.Cluster, r.Label), data, storage.Overwrite); err != nil {
+		return Recorded{}, err
+	}
+	return r.sum(record), nil
+}
+
+// readInfo finds the one __info that StarRocks wrote and reads it, checked against the MD5 in its name.
+func (r *recorder) readInfo(ctx context.Context) error {
+	keys, err := r.infoKeys(ctx)
+	if err != nil {
+		return err
+	}
+	if len(keys) != 1 {
+		return jobFailed(UnitFailure{Transient: true, Reason: fmt.Sprintf("the finished snapshot has %d __info files", len(keys))},
+			"StarRocks says FINISHED, but below %s there are %d __info files, want 1: %s", r.snapshot().Prefix(), len(keys), strings.Join(keys, ", "))
+	}
+	raw, err := readChecked(ctx, r.repository.Store, keys[0])
+	if err != nil {
+		return err
+	}
+	r.infoKey = keys[0]
+	if r.info, err = starrocks.ParseInfo(raw); err != nil {
+		return fmt.Errorf("%s: %w", keys[0], err)
+	}
+	return nil
+}
+
+// infoKeys lists the __info files of the snapshot but for those that starkeep wrote.
+func (r *recorder) infoKeys(ctx context.Context) ([]string, error) {
+	var keys []string
+	for o, err := range r.repository.Store.List(ctx, r.snapshot().InfoPrefix("")) {
+		if err != nil {
+			return nil, err
+		}
+		if k, err := starrocks.ParseKey(o.Key); err == nil && k.Kind == starrocks.KeyInfo && !r.isOurs(ctx, o.Key) {
+			keys = append(keys, o.Key)
+		}
+	}
+	return keys, nil
+}
+
+func (w *work) isOurs(ctx context.Context, infoKey string) bool {
+	raw, err := readChecked(ctx, w.repository.Store, infoKey)
+	if err != nil {
+		return false
+	}
+	info, err := starrocks.ParseInfo(raw)
+	return err == nil && strings.HasPrefix(info.Name, BesidePrefix)
+}
+
+// readChecked reads __info or __meta and compares it with the MD5 in its name.
+func readChecked(ctx context.Context, store storage.Store, key string) ([]byte, error) {
+	raw, err := storage.ReadAll(ctx, store, key, maxMetaBytes)
+	if err != nil {
+		return nil, err
+	}
+	k, err := starrocks.ParseKey(key)
+	if err != nil {
+		return nil, err
+	}
+	if sum := md5.Sum(raw); hex.EncodeToString(sum[:]) != k.MD5 {
+		return nil, fail(spec.ErrorChecksumMismatch, "%s is damaged: its content has another MD5 than its name says", key)
+	}
+	return raw, nil
+}
+
+// listed yields the snapshot's objects and writes them into object lists on the way.
+func (r *recorder) listed(ctx context.Context) iter.Seq2[restorepoint.Object, error] {
+	return func(yield func(restorepoint.Object, error) bool) {
+		lists := &listWriter{recorder: r}
+		for o, err := range objectsBelow(ctx, r.repository.Store, r.snapshot().Prefix()) {
+			if err == nil {
+				err = lists.write(ctx, o)
+			}
+			if !yield(o, err) || err != nil {
+				return
+			}
+			r.note(o)
+		}
+		if err := lists.close(ctx); err != nil {
+			yield(restorepoint.Object{}, err)
+		}
+	}
+}
+
+// objectsBelow lists objects with the MD5 that StarRocks puts into their names.
+func objectsBelow(ctx context.Context, store storage.Store, prefix string) iter.Seq2[restorepoint.Object, error] {
+	return func(yield func(restorepoint.Object, error) bool) {
+		n := 0
+		for o, err := range store.List(ctx, prefix) {
+			object := restorepoint.Object{Key: o.Key, Size: o.Size}
+			if k, bad := starrocks.ParseKey(o.Key); bad == nil {
+				object.MD5 = k.MD5
+			}
+			if n++; n%10000 == 0 {
+				activity.RecordHeartbeat(ctx, fmt.Sprintf("%d objects listed", n))
+			}
+			if !yield(object, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (r *recorder) note(o restorepoint.Object) {
+	k, err := starrocks.ParseKey(o.Key)
+	if err != nil {
+		return
+	}
+	switch k.Kind {
+	case starrocks.KeyMeta:
+		r.metaKey = o.Key
+	case starrocks.KeyTabletFile:
+		r.bytes[k.Tablet.Partition] += o.Size
+	}
+}
+
+// listWriter stores object lists of at most MaxListObjects lines; one packed list is in memory at a time.
+type listWriter struct {
+	*recorder
+	buffer bytes.Buffer
+	writer *restorepoint.ListWriter
+	key    string
+}
+
+func (l *listWriter) write(ctx context.Context, o restorepoint.Object) (err error) {
+	if l.writer == nil {
+		l.buffer.Reset()
+		l.key = restorepoint.ObjectsKey(l.Cluster, l.Label, len(l.lists)+1)
+		if l.writer, err = restorepoint.NewListWriter(&l.buffer, l.key); err != nil {
+			return err
+		}
+	}
+	if err = l.writer.Write(o); !errors.Is(err, restorepoint.ErrListFull) {
+		return err
+	}
+	if err = l.close(ctx); err != nil {
+		return err
+	}
+	return l.write(ctx, o)
+}
+
+func (l *listWriter) close(ctx context.Context) error {
+	if l.writer == nil {
+		return nil
+	}
+	list, err := l.writer.Close()
+	if err != nil {
+		return err
+	}
+	l.writer = nil
+	l.lists = append(l.lists, list)
+	return storage.WriteAll(ctx, l.repository.Store, l.key, l.buffer.Bytes(), storage.Overwrite)
+}
+
+// damaged turns findings into the unit's failure, with the partitions concerned as culprits.
+func (r *recorder) damaged(found *restorepoint.Findings) error {
+	culprits := map[int]bool{}
+	r.eachPart(func(i int, p restorepoint.Part, _ PlanTable) {
+		if slices.Contains(found.Places, restorepoint.Place{Table: p.Table, Partition: p.Partition}) {
+			culprits[i] = true
+		}
+	})
+	f := UnitFailure{Reason: found.String(), Culprits: sorted(culprits), State: string(starrocks.StateFinished)}
+	return jobFailed(f, "StarRocks says FINISHED, but the snapshot is not whole: %s", found)
+}
+
+// describe makes the record of the snapshot: the planned tables with the partitions and versions that __info names.
+func (r *recorder) describe(ctx context.Context) (restorepoint.SnapshotRecord, error) {
+	leader, err := r.cluster.FE.Leader(ctx)
+	if err != nil {
+		return restorepoint.SnapshotRecord{}, err
+	}
+	k, err := starrocks.ParseKey(r.infoKey)
+	if err != nil {
+		return restorepoint.SnapshotRecord{}, err
+	}
+	record := restorepoint.SnapshotRecord{
+		Label: r.Label, Database: r.Database, DatabaseID: r.info.DatabaseID, Timestamp: k.Timestamp,
+		Cluster:    restorepoint.Cluster{Name: r.Cluster, ID: leader.ClusterID, Version: leader.Version},
+		Repository: restorepoint.Repository{Name: r.repository.Name, NativeName: r.repository.Native, Location: r.repository.Location},
+		InfoKey:    r.infoKey, MetaKey: r.metaKey, CreatedAt: time.Now().UTC().Truncate(time.Second), ConsistentAt: r.info.BackupTime,
+		Lists: r.lists,
+	}
+	meta, err := r.meta(ctx)
+	if err != nil {
+		return record, err
+	}
+	for i := 0; i < len(r.parts); {
+		first := i
+		for i < len(r.parts) && r.parts[i].Table == r.parts[first].Table {
+			i++
+		}
+		t, err := r.table(ctx, r.parts[first:i], meta)
+		if err != nil {
+			return record, err
+		}
+		record.Tables = append(record.Tables, t)
+	}
+	restorepoint.SortTables(record.Tables)
+	return record, nil
+}
+
+// meta reads __meta for the tables' schemas; nil where it is of the old binary form.
+func (r *recorder) meta(ctx context.Context) (*starrocks.Meta, error) {
+	raw, err := readChecked(ctx, r.repository.Store, r.metaKey)
+	if err != nil {
+		return nil, err
+	}
+	meta, err := starrocks.ParseMeta(raw)
+	if errors.Is(err, starrocks.ErrMetaNotJSON) {
+		return nil, nil
+	}
+	return meta, err
+}
+
+// table describes one table of the unit. Rows are counted, and count only if the version was the snapshot's before and
+// after: the catalog's own row counts lag behind by minutes.
+func (r *recorder) table(ctx context.Context, parts []restorepoint.Part, meta *starrocks.Meta) (restorepoint.Table, error) {
+	planned, _ := r.plan.table(parts[0].Table)
+	t := planned.Table
+	in, ok := r.info.Table(t.Name)
+	if !ok {
+		return t, jobFailed(UnitFailure{Reason: "the finished snapshot lacks table " + t.Name}, "the finished snapshot lacks table %s", t.Name)
+	}
+	t.ID = in.ID
+	if meta != nil {
+		t.Schema = schemaDigest(meta.Tables[t.Name])
+	}
+	rows := r.countRows(ctx, in)
+	for _, p := range in.Partitions {
+		partition := restorepoint.Partition{Name: p.Name, ID: p.ID}
+		for _, part := range parts {
+			if part.Partition == p.Name {
+				partition.Replication, partition.Rows, partition.Value = part.Replication, part.Rows, part.Value
+			}
+		}
+		for _, ph := range p.Physical {
+			partition.Physical = append(partition.Physical, restorepoint.Physical{ID: ph.ID, Version: ph.Version})
+			partition.Bytes += r.bytes[ph.ID]
+			for _, x := range ph.Indexes {
+				partition.Tablets += len(x.Tablets)
+			}
+		}
+		if n, exact := rows[p.Name]; exact {
+			partition.Rows, partition.RowsExact = n, true
+		}
+		t.Partitions = append(t.Partitions, partition)
+	}
+	return t, nil
+}
+
+// schemaDigest is equal for tables whose tablets can be mixed: same columns with the same ids, keys, indexes, buckets'
+// columns. Comments and properties do not count.
+func schemaDigest(t starrocks.MetaTable) string {
+	base := t.Schemas[t.Name]
+	indexes := map[string]starrocks.MetaSchema{"": base}
+	for name, s := range t.Schemas {
+		if name != t.Name {
+			indexes[name] = s
+		}
+	}
+	raw, err := json.Marshal([]any{t.KeysType, t.PartitionType, t.Columns, t.SortKey, t.Distribution, t.BloomFilter, indexes})
+	if err != nil {
+		return ""
+	}
+	return restorepoint.Digest(raw)
+}
+
+func (r *recorder) sum(record restorepoint.SnapshotRecord) Recorded {
+	out := Recorded{Label: r.Label}
+	for _, l := range record.Lists {
+		out.Objects += l.Objects
+		out.Bytes += l.Bytes
+	}
+	for _, t := range record.Tables {
+		out.Partitions += int64(len(t.Partitions))
+		for _, p := range t.Partitions {
+			out.Tablets += int64(p.Tablets)
+		}
+	}
+	return out
+}

@@ -1,0 +1,94 @@
+package activities
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"starkeep/starrocks"
+)
+
+// stall notices from a job's rows that it does not get on. A BE's error never fails a job: the FE sends the task again
+// every 10 s until the timeout (rule 9), and some jobs start over for ever (rule 10).
+type stall struct {
+	timing Timing
+	now    func() time.Time
+
+	mark   string    // what makes two rows equal as far as progress goes
+	since  time.Time // since when they are
+	ids    []int64   // JobIds seen in PENDING
+	ticked time.Time // when JobId -1 was first seen without a tick
+}
+
+func newStall(t Timing, now func() time.Time) *stall {
+	return &stall{timing: t, now: now}
+}
+
+// verdict is what a stall makes of a row.
+type verdict int
+
+const (
+	goingOn    verdict = iota
+	stuckError         // the same task errors for longer than ErrorStall
+	stuckQuiet         // no progress and no error for longer than StallWarn
+	stuckLong          // the same for longer than StallCancel
+	hung               // PENDING under a third JobId: it starts over for ever
+	notTicked          // JobId -1 for longer than HungJob: another job stops the whole cluster
+)
+
+func (s *stall) see(j *starrocks.Job) verdict {
+	now := s.now()
+	if mark := markOf(j); mark != s.mark {
+		s.mark, s.since = mark, now
+	}
+	if s.startsOver(j) {
+		return hung
+	}
+	if s.neverTicked(j, now) {
+		return notTicked
+	}
+	stuck := now.Sub(s.since)
+	switch {
+	case j.TaskErrors != "" && len(j.Unfinished) > 0 && stuck >= s.timing.ErrorStall, j.Reason().Class != starrocks.StatusOK && stuck >= s.timing.ErrorStall:
+		return stuckError
+	case stuck >= s.timing.StallCancel:
+		return stuckLong
+	case stuck >= s.timing.StallWarn:
+		return stuckQuiet
+	}
+	return goingOn
+}
+
+// startsOver tells a job whose PENDING step throws in the FE: it gets a new JobId with each tick. One new id is a
+// restarted FE.
+func (s *stall) startsOver(j *starrocks.Job) bool {
+	if j.State != starrocks.StatePending {
+		s.ids = nil
+		return false
+	}
+	if j.ID != -1 && (len(s.ids) == 0 || s.ids[len(s.ids)-1] != j.ID) {
+		s.ids = append(s.ids, j.ID)
+	}
+	return len(s.ids) >= 3
+}
+
+func (s *stall) neverTicked(j *starrocks.Job, now time.Time) bool {
+	if j.ID != -1 {
+		s.ticked = time.Time{}
+		return false
+	}
+	if s.ticked.IsZero() {
+		s.ticked = now
+	}
+	return now.Sub(s.ticked) >= s.timing.HungJob
+}
+
+// markOf leaves the JobId out: it changes by itself.
+func markOf(j *starrocks.Job) string {
+	var b strings.Builder
+	b.WriteString(string(j.State) + "\n" + j.TaskErrors + "\n" + j.Status + "\n")
+	for _, t := range j.Unfinished {
+		fmt.Fprintf(&b, "%d=%d ", t.ID, t.On)
+	}
+	return b.String()
+}

@@ -1,0 +1,160 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"starkeep/activities"
+	"starkeep/restorepoint"
+	"starkeep/workflows/spec"
+)
+
+// DatabaseJobInput is the input of DatabaseJob; its own next run gets it too, with what is done so far.
+type DatabaseJobInput struct {
+	Statement  activities.Statement       `json:"statement"`
+	Cluster    string                     `json:"cluster"`
+	Repository string                     `json:"repository"`
+	Run        string                     `json:"run"` // seed of labels and of the names of beside tables
+	Planned    activities.PlannedDatabase `json:"planned"`
+	Heartbeat  spec.Duration              `json:"heartbeat"`
+	SkipGrants bool                       `json:"skipGrants,omitempty"`
+
+	// What continue-as-new carries over.
+	Queue     *restorepoint.Queue `json:"queue,omitempty"`
+	NextTable int                 `json:"nextTable,omitempty"`
+	Paused    bool                `json:"paused,omitempty"`
+	Result    DatabaseJobResult   `json:"result,omitzero"`
+	Cancelled string              `json:"cancelled,omitempty"`
+}
+
+// DatabaseJobResult is what became of one database.
+type DatabaseJobResult struct {
+	Summary   spec.DatabaseResult      `json:"summary"`
+	Completed []activities.Attempt     `json:"completed,omitempty"`
+	Failures  []restorepoint.FailedSet `json:"failures,omitempty"`
+	Objects   int64                    `json:"objects,omitempty"`
+	Tables    []spec.RestoredTable     `json:"tables,omitempty"`
+	Failed    []spec.FailedPart        `json:"failed,omitempty"` // tables that were not proven or exchanged
+	Swapped   []spec.SwappedTable      `json:"swapped,omitempty"`
+	Warnings  []string                 `json:"warnings,omitempty"`
+	Cancelled string                   `json:"cancelled,omitempty"` // cancelledEarly or cancelledInCommit
+}
+
+// How a cancel request met a DatabaseJob.
+const (
+	cancelledEarly    = "before COMMIT" // the running statement was cancelled, or none ran
+	cancelledInCommit = "in COMMIT"     // the running statement was awaited
+)
+
+// databaseJob is one run of DatabaseJob.
+type databaseJob struct {
+	DatabaseJobInput
+	control  *control
+	progress spec.DatabaseProgress
+	began    time.Time
+}
+
+// DatabaseJob holds the lock of one database and carries out its units one after another; then, for a restore, it proves
+// each table, carries grants over and swaps. It ends with a result also when units failed or a cancel was asked for:
+// what that means is its parent's decision.
+func DatabaseJob(ctx workflow.Context, in DatabaseJobInput) (DatabaseJobResult, error) {
+	j := newDatabaseJob(ctx, in)
+	if err := j.control.serve(ctx, j.answer); err != nil {
+		return DatabaseJobResult{}, err
+	}
+	j.control.listen(ctx)
+	if err := j.ensureDatabase(ctx); err != nil {
+		j.Queue.Stop(err.Error())
+	}
+	for {
+		unit, more := j.Queue.Next()
+		if !more || !j.mayGoOn(ctx) {
+			break
+		}
+		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+			return DatabaseJobResult{}, j.continueAsNew(ctx)
+		}
+		j.runUnit(ctx, unit)
+	}
+	if j.Cancelled != "" {
+		j.Queue.Stop("cancelled " + j.Cancelled)
+	}
+	for j.Statement == activities.Restore && j.NextTable < j.Planned.Tables {
+		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() && ctx.Err() == nil {
+			return DatabaseJobResult{}, j.continueAsNew(ctx)
+		}
+		j.finishTable(finishing(ctx), j.NextTable)
+		j.NextTable++
+	}
+	return j.finish(ctx), nil
+}
+
+func newDatabaseJob(ctx workflow.Context, in DatabaseJobInput) *databaseJob {
+	j := &databaseJob{DatabaseJobInput: in, began: workflow.Now(ctx), control: &control{paused: in.Paused}}
+	if j.Queue == nil {
+		queue := restorepoint.NewQueue(in.Planned.Units)
+		j.Queue = &queue
+	}
+	j.Planned.Units = nil // the queue has them from now on
+	j.progress = spec.DatabaseProgress{
+		Database: in.Planned.Database, WorkflowID: workflow.GetInfo(ctx).WorkflowExecution.ID, Phase: spec.PhaseSnapshot,
+		Tablets: in.Planned.Tablets, Bytes: in.Planned.Bytes,
+	}
+	j.show(ctx)
+	return j
+}
+
+// mayGoOn waits while paused, and tells whether a further unit may start.
+func (j *databaseJob) mayGoOn(ctx workflow.Context) bool {
+	if j.control.paused {
+		j.show(ctx)
+	}
+	_ = workflow.Await(ctx, func() bool { return !j.control.paused })
+	if ctx.Err() == nil {
+		return true
+	}
+	if j.Cancelled == "" {
+		j.Cancelled = cancelledEarly
+	}
+	return false
+}
+
+func (j *databaseJob) ensureDatabase(ctx workflow.Context) error {
+	if j.Statement != activities.Restore || len(j.Queue.Completed) > 0 {
+		return nil
+	}
+	return workflow.ExecuteActivity(short(ctx, j.heartbeat(), "create database "+j.Planned.Database+" if missing"),
+		acts.EnsureDatabase, j.Cluster, j.Planned.Database).Get(ctx, nil)
+}
+
+// continueAsNew starts the next run with all that is known. It happens between units only: never with a statement under
+// way, so the lock holds and nothing is watched by nobody.
+func (j *databaseJob) continueAsNew(ctx workflow.Context) error {
+	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+		return err
+	}
+	next := j.DatabaseJobInput
+	next.Paused = j.control.paused
+	next.Result.Summary.Seconds += int64(workflow.Now(ctx).Sub(j.began).Seconds())
+	return workflow.NewContinueAsNewError(ctx, DatabaseJob, next)
+}
+
+func (j *databaseJob) finish(ctx workflow.Context) DatabaseJobResult {
+	r := j.Result
+	r.Cancelled = j.Cancelled
+	r.Failures = j.Queue.Failures
+	for _, u := range j.Queue.Completed {
+		r.Completed = append(r.Completed, activities.Attempt{Unit: u.Number, Attempt: u.Attempt})
+	}
+	r.Summary.Database = j.Planned.Database
+	r.Summary.Units = len(j.Queue.Completed)
+	r.Summary.UnitsFailed = len(j.Queue.Failures)
+	r.Summary.Stopped = j.Queue.Stopped
+	r.Summary.Seconds += int64(workflow.Now(ctx).Sub(j.began).Seconds())
+	j.progress.Phase = spec.PhaseDone
+	j.show(ctx)
+	return r
+}
+
+func (j *databaseJob) heartbeat() time.Duration { return j.Heartbeat.Or(30 * time.Second) }

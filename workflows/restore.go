@@ -1,0 +1,140 @@
+package workflows
+
+import (
+	"fmt"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"starkeep/activities"
+	"starkeep/workflows/spec"
+)
+
+// Restore brings a restore point, or a part of it, into a cluster: plan with all its checks, one DatabaseJob per target
+// database, then the undo window for what was swapped. A dry run ends after the plan.
+func Restore(ctx workflow.Context, in spec.Restore) (spec.RestoreResult, error) {
+	if err := in.Validate(); err != nil {
+		return spec.RestoreResult{}, activities.Error(spec.ErrorInvalidSpec, nil, "%v", err)
+	}
+	r, err := newRun(ctx, "Restore into "+in.Cluster, in.Cluster, in.OnBusy)
+	if err != nil {
+		return spec.RestoreResult{}, err
+	}
+	s := &restore{run: r, in: in, seed: seed(ctx)}
+	_ = workflow.UpsertTypedSearchAttributes(ctx, attributeCluster.ValueSet(in.Cluster))
+	plan, err := s.plan(ctx)
+	if err != nil {
+		return spec.RestoreResult{}, err
+	}
+	out := spec.RestoreResult{Point: plan.Point, DryRun: in.DryRun, Plan: plan.Tables, Warnings: plan.Warnings}
+	if in.DryRun {
+		s.phase(ctx, spec.PhaseDone)
+		return out, nil
+	}
+	if plan.Refused > 0 {
+		return out, refused(plan)
+	}
+	s.phase(ctx, spec.PhaseLoad)
+	outcomes := s.databases(ctx, s.inputs(plan))
+	free := finishing(ctx)
+	s.sum(&out, plan, outcomes)
+	if err := s.openUndoWindow(free, &out, outcomes); err != nil {
+		return out, err
+	}
+	return s.result(ctx, out, outcomes)
+}
+
+type restore struct {
+	*run
+	in   spec.Restore
+	seed string
+}
+
+func (s *restore) plan(ctx workflow.Context) (activities.RestorePlan, error) {
+	var plan activities.RestorePlan
+	in := activities.PlanRestoreInput{Spec: s.in, Run: s.seed, ID: workflow.GetInfo(ctx).FirstRunID}
+	err := workflow.ExecuteActivity(long(ctx, planHeartbeat, "plan"), acts.PlanRestore, in).Get(ctx, &plan)
+	s.control.parallel = max(plan.ParallelDatabases, 1)
+	s.progress.Warnings, s.progress.Point = plan.Warnings, plan.Point
+	return plan, err
+}
+
+func refused(plan activities.RestorePlan) error {
+	t := plan.Tables[0]
+	return activities.Error(spec.ErrorInvalidSpec, spec.RestoreResult{Point: plan.Point, Plan: plan.Tables},
+		"%d tables cannot be restored as asked, nothing was changed; the first is %s.%s: %s", plan.Refused, t.Database, t.Table, t.Note)
+}
+
+func (s *restore) inputs(plan activities.RestorePlan) []DatabaseJobInput {
+	var list []DatabaseJobInput
+	for _, d := range plan.Databases {
+		list = append(list, DatabaseJobInput{Statement: activities.Restore, Cluster: s.in.Cluster, Repository: s.in.Repository, Run: s.seed,
+			Planned: d, Heartbeat: plan.Heartbeat, SkipGrants: s.in.SkipGrants})
+	}
+	return list
+}
+
+// sum adds the databases' results up.
+func (s *restore) sum(out *spec.RestoreResult, plan activities.RestorePlan, outcomes []outcome) {
+	out.Plan = nil
+	for i, o := range outcomes {
+		if o.err != nil {
+			_, message := activities.TypeOf(o.err)
+			out.Failed = append(out.Failed, spec.FailedPart{Database: plan.Databases[i].Database, Reason: message})
+			out.FailedCount++
+			continue
+		}
+		r := o.result
+		out.Databases = append(out.Databases, r.Summary)
+		out.Partitions += r.Summary.Partitions
+		out.Tablets += r.Summary.Tablets
+		out.Bytes += r.Summary.Bytes
+		out.Tables = append(out.Tables, r.Tables...)
+		out.Failed = append(out.Failed, r.Failed...)
+		out.FailedCount += int64(len(r.Failed))
+		out.Warnings = append(out.Warnings, r.Warnings...)
+		out.CancelRequested = out.CancelRequested || r.Cancelled != ""
+	}
+	out.Tables = out.Tables[:min(len(out.Tables), spec.MaxListed)]
+	out.Failed = out.Failed[:min(len(out.Failed), spec.MaxListed)]
+	s.progress.Warnings = out.Warnings
+}
+
+// openUndoWindow leaves a workflow behind that keeps the old tables for a while.
+func (s *restore) openUndoWindow(ctx workflow.Context, out *spec.RestoreResult, outcomes []outcome) error {
+	window := spec.UndoWindow{Cluster: s.in.Cluster, Restore: workflow.GetInfo(ctx).WorkflowExecution.ID, Keep: spec.Duration(s.in.UndoWindow.Or(spec.DefaultUndoWindow))}
+	for _, o := range outcomes {
+		window.Tables = append(window.Tables, o.result.Swapped...)
+	}
+	if len(window.Tables) == 0 {
+		return nil
+	}
+	out.Undo = spec.UndoWindowID(window.Restore)
+	options := workflow.ChildWorkflowOptions{
+		WorkflowID: out.Undo, ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_ABANDON,
+		StaticSummary:         fmt.Sprintf("old tables of %d swaps, kept %s", len(window.Tables), window.Keep.Or(0)),
+		TypedSearchAttributes: temporal.NewSearchAttributes(attributeCluster.ValueSet(s.cluster), attributePoint.ValueSet(out.Point)),
+	}
+	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, options), spec.UndoWindowWorkflow, window)
+	return child.GetChildWorkflowExecution().Get(ctx, nil)
+}
+
+// result says how the run ends. A cancel that came in COMMIT is answered with the truth: what was restored.
+func (s *restore) result(ctx workflow.Context, out spec.RestoreResult, outcomes []outcome) (spec.RestoreResult, error) {
+	_ = workflow.UpsertTypedSearchAttributes(ctx, attributeBytes.ValueSet(out.Bytes))
+	inCommit := false
+	for _, o := range outcomes {
+		inCommit = inCommit || o.result.Cancelled == cancelledInCommit
+	}
+	switch {
+	case ctx.Err() != nil && !inCommit:
+		s.phase(ctx, spec.PhaseFailed)
+		return out, temporal.NewCanceledError(out)
+	case out.FailedCount > 0 && !inCommit:
+		s.phase(ctx, spec.PhaseFailed)
+		return out, activities.Error(spec.ErrorPartialFailure, out, "%d tables or databases were not restored: %s", out.FailedCount, firstReason(out.Failed))
+	}
+	s.phase(ctx, spec.PhaseDone)
+	return out, nil
+}

@@ -1,0 +1,164 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"starkeep/activities"
+	"starkeep/restorepoint"
+	"starkeep/workflows/spec"
+)
+
+// runUnit carries out one attempt of a unit and tells the queue how it went.
+func (j *databaseJob) runUnit(ctx workflow.Context, unit restorepoint.Unit) {
+	u := j.attempt(ctx, unit)
+	j.progress.Current = fmt.Sprintf("unit %d, attempt %d: %d partitions", unit.Number, unit.Attempt, unit.Size())
+	j.show(ctx)
+	var err error
+	if j.Statement == activities.Backup {
+		err = j.backupUnit(ctx, u)
+	} else {
+		err = j.restoreUnit(ctx, u)
+	}
+	j.Result.Summary.Attempts++
+	j.settle(unit, err)
+	j.progress.Current = ""
+	j.show(ctx)
+}
+
+// attempt fixes everything that makes the attempt recognisable, before anything is sent.
+func (j *databaseJob) attempt(ctx workflow.Context, unit restorepoint.Unit) activities.UnitRef {
+	u := activities.UnitRef{
+		Statement: j.Statement, Cluster: j.Cluster, Repository: j.Repository, Database: j.Planned.Database,
+		Plan: j.Planned.Plan, Unit: unit, Label: restorepoint.Label(j.Planned.Database, j.Run, unit.Number, unit.Attempt),
+	}
+	if j.Statement == activities.Restore {
+		u.Beside = activities.BesidePrefix + strings.TrimPrefix(u.Label, "sk_")
+		u.Label = "" // of the snapshot that the plan names for these parts: Prepare tells
+		u.Timestamp = activities.Timestamp(workflow.Now(ctx))
+	}
+	return u
+}
+
+// backupUnit: submit BACKUP, await it, write down what it left.
+func (j *databaseJob) backupUnit(ctx workflow.Context, u activities.UnitRef) error {
+	if err := j.submit(ctx, u); err != nil {
+		return err
+	}
+	if err := j.await(ctx, u); err != nil {
+		return err
+	}
+	var recorded activities.Recorded
+	free := finishing(ctx)
+	err := workflow.ExecuteActivity(long(free, j.heartbeat(), "record snapshot "+u.Label), acts.Record, u).Get(free, &recorded)
+	if err != nil {
+		return err
+	}
+	j.count(recorded.Partitions, recorded.Tablets, recorded.Bytes)
+	j.Result.Objects += recorded.Objects
+	return nil
+}
+
+// restoreUnit: make the attempt recognisable, submit RESTORE, await it, tidy up.
+func (j *databaseJob) restoreUnit(ctx workflow.Context, u activities.UnitRef) error {
+	var prepared activities.Prepared
+	err := workflow.ExecuteActivity(long(ctx, j.heartbeat(), "prepare "+u.Beside), acts.Prepare, u).Get(ctx, &prepared)
+	if err == nil {
+		u.Label, u.Replication = prepared.Label, prepared.Replication
+		err = j.submit(ctx, u)
+	}
+	if err == nil {
+		err = j.await(ctx, u)
+	}
+	free := finishing(ctx)
+	if tidy := workflow.ExecuteActivity(short(free, j.heartbeat(), "tidy up "+u.Beside), acts.Tidy, u).Get(free, nil); tidy != nil {
+		_, message := activities.TypeOf(tidy)
+		j.warn("%s", message)
+	}
+	if err == nil {
+		j.count(int64(u.Unit.Size()), prepared.Tablets, prepared.Bytes)
+	}
+	return err
+}
+
+// submit is shielded from a cancel: whether the statement got through must be known.
+func (j *databaseJob) submit(ctx workflow.Context, u activities.UnitRef) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	free := finishing(ctx)
+	return workflow.ExecuteActivity(short(free, j.heartbeat(), string(u.Statement)+" "+u.Label), acts.Submit, u).Get(free, nil)
+}
+
+// await follows the job. A cancel that reaches Temporal while no worker runs the activity ends it without anybody having
+// looked at the FE; then a second one is told to cancel.
+func (j *databaseJob) await(ctx workflow.Context, u activities.UnitRef) error {
+	var end activities.JobEnd
+	summary := fmt.Sprintf("await %s %s", u.Statement, u.Label)
+	err := workflow.ExecuteActivity(watching(ctx, j.heartbeat(), summary), acts.Await, u).Get(ctx, &end)
+	if temporal.IsCanceledError(err) && !seenByActivity(err) {
+		u.Cancel = true
+		free := finishing(ctx)
+		err = workflow.ExecuteActivity(watching(free, j.heartbeat(), summary+" (cancel)"), acts.Await, u).Get(free, &end)
+	}
+	for _, w := range end.Warnings {
+		j.warn("%s", w)
+	}
+	if end.CancelRefused {
+		j.Cancelled = cancelledInCommit
+	}
+	return err
+}
+
+// seenByActivity tells a cancel that the activity carried out from one that Temporal answered itself.
+func seenByActivity(err error) bool {
+	var canceled *temporal.CanceledError
+	return errors.As(err, &canceled) && canceled.HasDetails()
+}
+
+// settle tells the queue what came of the attempt.
+func (j *databaseJob) settle(unit restorepoint.Unit, err error) {
+	if err == nil {
+		j.Queue.Done(unit)
+		j.progress.UnitsDone++
+		return
+	}
+	if temporal.IsCanceledError(err) {
+		j.Cancelled = cancelledEarly
+		return
+	}
+	kind, message := activities.TypeOf(err)
+	f, known := activities.FailureOf(err)
+	switch {
+	case known && f.Stop, !known && kind != spec.ErrorChecksumMismatch:
+		j.Queue.Failed(unit, restorepoint.Failure{Reason: message})
+		j.Queue.Stop(message)
+	case known:
+		j.Queue.Failed(unit, restorepoint.Failure{Transient: f.Transient, Culprits: f.Culprits, Reason: f.Reason})
+	default:
+		j.Queue.Failed(unit, restorepoint.Failure{Reason: message})
+	}
+	j.progress.UnitsFailed++
+}
+
+func (j *databaseJob) count(partitions, tablets, bytes int64) {
+	s := &j.Result.Summary
+	s.Partitions += partitions
+	s.Tablets += tablets
+	s.Bytes += bytes
+	j.progress.TabletsDone += tablets
+	j.progress.BytesDone += bytes
+}
+
+// maxWarnings bounds the warnings of one database.
+const maxWarnings = 50
+
+func (j *databaseJob) warn(format string, args ...any) {
+	if len(j.Result.Warnings) < maxWarnings {
+		j.Result.Warnings = append(j.Result.Warnings, j.Planned.Database+": "+fmt.Sprintf(format, args...))
+	}
+}
