@@ -69,6 +69,24 @@ func TestS3ReadGoesOnWhereTheConnectionBroke(t *testing.T) {
 	}
 }
 
+func TestS3ReadGoesOnWhereTheConnectionStalled(t *testing.T) {
+	proxy, s, direct, _ := faulty(t)
+	data := content(4 * mib)
+	write(t, direct, "object", data)
+	storage.SetStall(s, 300*time.Millisecond)
+	never := make(chan struct{})
+	var requests atomic.Int64
+	proxy.Inject(func(*http.Request) storagetest.Fault {
+		if requests.Add(1) == 1 {
+			return storagetest.Fault{Cut: mib, Hang: never}
+		}
+		return storagetest.Fault{}
+	})
+	if got, err := storage.ReadAll(t.Context(), s, "object", 4*mib); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("read %d bytes: %v", len(got), err)
+	}
+}
+
 func TestS3ReadOfAnObjectReplacedBeforeItResumesIsErrChanged(t *testing.T) {
 	proxy, s, direct, _ := faulty(t)
 	data := content(8 * mib)
