@@ -3,6 +3,7 @@ package starrocks
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net"
@@ -120,6 +121,9 @@ func (c *Client) exec(ctx context.Context, q call) error {
 		}
 		defer conn.Close()
 		_, err = conn.ExecContext(ctx, q.sql)
+		if errors.Is(err, driver.ErrBadConn) { // the driver's promise: nothing was written
+			return &notSent{err}
+		}
 		return err
 	}, notSentOnly)
 }

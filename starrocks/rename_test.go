@@ -314,8 +314,6 @@ func TestParseMetaRefusesDamage(t *testing.T) {
 }
 
 func FuzzRenameTables(f *testing.F) {
-	functions := pairs(f)["03c"] // a small one
-	f.Add(functions[0], functions[1][4:], "t")
 	f.Add([]byte(oldInfo), []byte(`{"tblNameMap":{"t":{"clazz":"OlapTable","id":2,"name":"t","indexNameToId":{"t":4},"partitionInfo":{"type":"UNPARTITIONED"},"idToPartition":{"3":{"name":"t"}}}}}`), "t")
 	f.Fuzz(func(t *testing.T, info, meta []byte, table string) {
 		there, back, err := RenameTables(info, encodeMeta(meta), "away", map[string]string{table: "x__restore_0"})
