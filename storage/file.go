@@ -195,15 +195,15 @@ func (s *fileStore) Get(ctx context.Context, key string, offset, length int64) (
 
 // open opens an existing object.
 func (s *fileStore) open(ctx context.Context, op, key string) (*os.File, fs.FileInfo, error) {
-	info, err := s.stat(ctx, op, key)
-	if err != nil {
+	if _, err := s.stat(ctx, op, key); err != nil {
 		return nil, nil, err
 	}
 	file, err := os.Open(s.path(key))
 	if err != nil {
 		return nil, nil, fileError(op, key, err)
 	}
-	if info, err = file.Stat(); err != nil { // of the file opened: it may be a newer one
+	info, err := file.Stat() // of the file opened: it may be newer than the one looked at
+	if err != nil {
 		file.Close()
 		return nil, nil, fileError(op, key, err)
 	}

@@ -42,8 +42,8 @@ const (
 // SDK where the server keeps a checksum of the whole object and the whole object is read in one piece. Requests are
 // signed with UNSIGNED-PAYLOAD: SHA-256 over each body would halve the throughput (storage-facts §1.4, §6).
 //
-// Memory: a Put holds at most putMemory bytes (64 MiB), or four parts where an object over 156 GiB needs parts above
-// 16 MiB; a Get holds what the connection buffers. Uploads that a killed process left unfinished stay on the server
+// Memory: a Put holds the object up to 16 MiB, else four parts of 16 MiB; only objects over 156 GiB need larger parts. A
+// Get holds what the connection buffers. Uploads that a killed process left unfinished stay on the server
 // until the bucket's lifecycle rule (AbortIncompleteMultipartUpload) removes them.
 type s3Store struct {
 	client    *s3.Client

@@ -101,7 +101,8 @@ func (b *s3Body) rangeEnd(answer *s3.GetObjectOutput, ranged bool) (int64, error
 	var first, last int64
 	text, _, _ := strings.Cut(aws.ToString(answer.ContentRange), "/")
 	if _, err := fmt.Sscanf(text, "bytes %d-%d", &first, &last); err != nil || first != b.next || last-first+1 != *answer.ContentLength {
-		return 0, fmt.Errorf("server answers with range %q of %d bytes when asked for the bytes from %d on", aws.ToString(answer.ContentRange), *answer.ContentLength, b.next)
+		return 0, fmt.Errorf("server answers with range %q of %d bytes when asked for the bytes from %d on",
+			aws.ToString(answer.ContentRange), *answer.ContentLength, b.next)
 	}
 	if b.etag != "" && last+1 != b.end {
 		return 0, fmt.Errorf("object ended at %d before, and ends at %d now", b.end, last+1)

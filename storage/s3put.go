@@ -18,9 +18,8 @@ import (
 )
 
 const (
-	putMemory = 64 * mib // parts of one Put that are in memory at a time
-	minParts  = 4        // uploaded side by side, of one Put
-	maxParts  = 10_000   // of one upload, S3's limit
+	sideBySide = 4      // parts of one Put that are in memory and on their way
+	maxParts   = 10_000 // of one upload, S3's limit
 
 	// markName is the metadata that tells which Put wrote an object. When the answer to a conditional request is
 	// lost, the SDK asks again and is told 412; the mark then says whether the object there is our own.
@@ -171,14 +170,14 @@ func (s *s3Store) abort(ctx context.Context, key string, id *string) {
 	_, _ = s.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &s.bucket, Key: s.name(key), UploadId: id})
 }
 
-// sendParts reads the body part by part while up to minParts parts are on their way.
+// sendParts reads the body part by part while up to sideBySide parts are on their way.
 func (s *s3Store) sendParts(ctx context.Context, key string, id *string, body io.Reader, size int64) ([]types.CompletedPart, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	partSize := partSizeFor(size, s.partSize)
 	done := make([]types.CompletedPart, (size+partSize-1)/partSize)
-	buffers := make(chan []byte, minParts)
-	for range minParts {
+	buffers := make(chan []byte, sideBySide)
+	for range sideBySide {
 		buffers <- nil // made at first use
 	}
 	var sending sync.WaitGroup
