@@ -193,7 +193,11 @@ func (c *Client) partitionsByTable(ctx context.Context, database string, yield f
 		if err != nil {
 			return err
 		}
-		for _, p := range partitions {
+		temporary, err := c.temporaryPartitions(ctx, database, t.Name)
+		if err != nil && !errors.Is(err, ErrUnknownTable) {
+			return err
+		}
+		for _, p := range append(partitions, temporary...) {
 			if !yield(p, nil) {
 				return errEnough
 			}
@@ -202,20 +206,18 @@ func (c *Client) partitionsByTable(ctx context.Context, database string, yield f
 	return nil
 }
 
-// TablePartitions lists the physical partitions of a table, also temporary ones; not $shadow_automatic_partition.
+// TablePartitions lists the physical partitions of a table; not temporary ones and not $shadow_automatic_partition.
 func (c *Client) TablePartitions(ctx context.Context, database, table string) ([]Partition, error) {
-	partitions, err := c.showPartitions(ctx, "SHOW PARTITIONS", database, table)
-	if err != nil {
-		return nil, err
+	return c.showPartitions(ctx, "SHOW PARTITIONS", database, table)
+}
+
+// temporaryPartitions lists the temporary partitions of a table.
+func (c *Client) temporaryPartitions(ctx context.Context, database, table string) ([]Partition, error) {
+	partitions, err := c.showPartitions(ctx, "SHOW TEMPORARY PARTITIONS", database, table)
+	for i := range partitions {
+		partitions[i].Temporary = true
 	}
-	temporary, err := c.showPartitions(ctx, "SHOW TEMPORARY PARTITIONS", database, table)
-	if err != nil {
-		return nil, err
-	}
-	for i := range temporary {
-		temporary[i].Temporary = true
-	}
-	return append(partitions, temporary...), nil
+	return partitions, err
 }
 
 func (c *Client) showPartitions(ctx context.Context, show, database, table string) ([]Partition, error) {

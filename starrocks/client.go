@@ -23,6 +23,12 @@ type Config struct {
 	Timeout time.Duration // per statement; 0 = 60 s
 }
 
+// String hides the password.
+func (c Config) String() string { return fmt.Sprintf("%s at %v", c.User, c.Addresses) }
+
+// GoString hides the password.
+func (c Config) GoString() string { return c.String() }
+
 const (
 	defaultTimeout = 60 * time.Second
 	dialTimeout    = 10 * time.Second
