@@ -1,7 +1,6 @@
 package activities
 
 import (
-	"fmt"
 	"sync"
 	"time"
 
@@ -53,6 +52,7 @@ type Timing struct {
 	Settle       time.Duration // BEs must not have changed for this long before a RESTORE
 	HeartbeatAge time.Duration // an Alive BE whose heartbeat is older is not trusted
 	LostJob      time.Duration // a row that is gone is believed after this
+	SubmitRetry  time.Duration // before a statement that met a busy FE is sent again
 	Tick         time.Duration // the FE's own tick; 3 s in StarRocks
 }
 
@@ -94,20 +94,4 @@ func (a *Activities) both(cluster, repository string) (*Cluster, *Repository, er
 	}
 	r, err := a.repository(repository)
 	return c, r, err
-}
-
-// Close ends connections to clusters and stores.
-func (a *Activities) close() error {
-	var first error
-	for _, c := range a.clusters {
-		if err := c.FE.Close(); err != nil && first == nil {
-			first = fmt.Errorf("close cluster %s: %w", c.Name, err)
-		}
-	}
-	for _, r := range a.repositories {
-		if err := r.Store.Close(); err != nil && first == nil {
-			first = fmt.Errorf("close repository %s: %w", r.Name, err)
-		}
-	}
-	return first
 }

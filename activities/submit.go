@@ -46,7 +46,7 @@ func (w *work) submit(ctx context.Context) (Submission, error) {
 	var last error
 	for try := range submitTries {
 		if try > 0 {
-			if err := sleep(ctx, w.cluster.Timing.Tick/2); err != nil {
+			if err := sleep(ctx, w.cluster.Timing.SubmitRetry); err != nil {
 				return Submission{}, last
 			}
 		}
