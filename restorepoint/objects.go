@@ -114,7 +114,7 @@ func readList(r io.Reader, list ObjectList, yield func(Object, error) bool) erro
 	for lines.Scan() {
 		var o Object
 		if err := json.Unmarshal(lines.Bytes(), &o); err != nil {
-			return fmt.Errorf("%w: line %d: %w", ErrFormat, seen.Objects+1, err)
+			return below.or(fmt.Errorf("line %d: %w", seen.Objects+1, err))
 		}
 		if o.Key <= last || o.Size < 0 {
 			return fmt.Errorf("%w: line %d: %q after %q", ErrFormat, seen.Objects+1, o.Key, last)

@@ -99,7 +99,7 @@ const foreignFile = "has no MD5 ending: no file of StarRocks, or a leftover of a
 func disturbing(key starrocks.NativeKey) bool {
 	switch key.Kind {
 	case starrocks.KeyTabletFile:
-		return key.MD5 == "" && strings.Contains(strings.TrimRight(key.File, "."), ".")
+		return key.MD5 == "" && strings.Contains(key.File, ".") && !strings.HasSuffix(key.File, ".")
 	case starrocks.KeyOther:
 		return key.Label != "" && (strings.HasPrefix(key.File, "__info_") || strings.HasPrefix(key.File, "__meta"))
 	}
