@@ -64,15 +64,17 @@ type Cluster struct {
 	leader    int // index into frontends; -1 while there is none
 	term      int // raised whenever the FE process that leads is another one
 
-	jobs    map[int64]*job // by database id: the last job of each database
-	queue   map[taskKey]*agentTask
-	faults  faults
+	jobs   map[int64]*job // by database id: the last job of each database
+	queue  map[taskKey]*agentTask
+	faults faults
 	// afterRestart: the only FE has been started again and its RPC server does not listen yet; the first creation of
 	// replicas fails (starrocks-measured, part B 25)
 	afterRestart bool
-	submit  chan struct{} // the global submission lock
-	log     []Statement
-	logMu   sync.Mutex
+	lag          time.Duration // FollowerLag
+	routineLoads []routineLoad
+	submit       chan struct{} // the global submission lock
+	history      []Statement
+	logMu        sync.Mutex
 }
 
 type event struct{ db, kind, state string }
@@ -216,7 +218,9 @@ func (c *Cluster) sleep(d time.Duration, stop func() bool) {
 }
 
 // ticks is n/d of a tick.
-func (c *Cluster) ticks(n, d int) time.Duration { return c.opt.Tick * time.Duration(n) / time.Duration(d) }
+func (c *Cluster) ticks(n, d int) time.Duration {
+	return c.opt.Tick * time.Duration(n) / time.Duration(d)
+}
 
 // nextID draws from the one counter that all objects, jobs and tasks share. mu must be held.
 func (c *Cluster) nextID() int64 {

@@ -15,7 +15,7 @@ import (
 // The FE's rules for names.
 var (
 	databaseName  = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9\-_]{0,255}$`)
-	partitionName = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9_]{0,1023}$`)
+	partitionName = regexp.MustCompile(`^[a-zA-Z0-9_]+$`)
 )
 
 var systemDatabases = []string{"information_schema", "sys", "_statistics_"}

@@ -60,7 +60,7 @@ type job struct {
 	restore *restoreWork
 	// poisoned: the step of PENDING throws at every tick, with a new JobId; abort says that it ends the whole cycle.
 	poisoned, abort bool
-	lastJournal     *journaled
+	journal         []journaled
 }
 
 func (j *job) finished() bool { return j.state == stateFinished || j.state == stateCancelled }
@@ -89,6 +89,11 @@ func (c *Cluster) cycle() {
 	term := c.term
 	jobs := c.sortedJobs()
 	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		c.afterRestart = c.afterRestart && c.term != term
+		c.mu.Unlock()
+	}()
 	for _, j := range jobs {
 		c.mu.Lock()
 		if c.closed() || c.leader < 0 || c.term != term {
@@ -267,7 +272,7 @@ func (c *Cluster) cancelStatement(s *session, st *sqlparse.Cancel) error {
 	lost := kind == kindBackup && j.term != c.term
 	c.cancelJob(j, "COMMON_ERROR", text)
 	if lost {
-		j.lastJournal.state = "" // in memory only: the next restart knows nothing of it
+		j.journal = j.journal[:len(j.journal)-1] // in memory only: the next restart knows nothing of it
 		return plainError(`Cannot invoke "com.starrocks.server.GlobalStateMgr.getEditLog()" because "this.globalStateMgr" is null`)
 	}
 	return nil

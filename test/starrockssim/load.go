@@ -256,7 +256,7 @@ func (c *Cluster) read(t *table, p *partition, tab *tablet) ([][]string, error) 
 		if bt.version() < p.visible {
 			return nil, plainError("Build Exec OlapScanNode fail, scan info is invalid")
 		}
-		return t.merge(bt.at(p.visible)), nil
+		return t.merge(t.fit(bt.at(p.visible))), nil
 	}
 	return nil, plainError("Failed to get scan range, no queryable replica found in tablet: %d", tab.id)
 }
@@ -270,6 +270,23 @@ func (t *beTablet) at(v int64) [][]string {
 		}
 	}
 	return rows
+}
+
+// fit brings rows written under an earlier schema to the present columns.
+func (t *table) fit(rows [][]string) [][]string {
+	out := make([][]string, len(rows))
+	for i, row := range rows {
+		row = row[:min(len(row), len(t.columns)):min(len(row), len(t.columns))]
+		for _, col := range t.columns[len(row):] {
+			if col.hasDef {
+				row = append(row, col.def)
+			} else {
+				row = append(row, null)
+			}
+		}
+		out[i] = row
+	}
+	return out
 }
 
 // merge brings rows of one key together: the last one wins, aggregated columns are aggregated.
@@ -396,7 +413,7 @@ func (c *Cluster) tabletContent(t *table, p *partition, tab *tablet) string {
 		if bt.version() < p.visible {
 			return fmt.Sprintf("unreadable: version %d of %d", bt.version(), p.visible)
 		}
-		rows := t.merge(bt.at(p.visible))
+		rows := t.merge(t.fit(bt.at(p.visible)))
 		lines := make([]string, len(rows))
 		for i, row := range rows {
 			lines[i] = string(encodeRows([][]string{row}))

@@ -271,4 +271,3 @@ func (c *Cluster) rebase(db *database, mv *table) {
 	}
 	mv.view.active, mv.view.reason = true, ""
 }
-

@@ -1,0 +1,463 @@
+package starrockssim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"starkeep/test/starrockssim/mysqlwire"
+	"starkeep/test/starrockssim/sqlparse"
+)
+
+type user struct {
+	name, host, password string
+	admin                bool // all privileges
+	roles                []string
+}
+
+func (u *user) identity() string { return fmt.Sprintf("'%s'@'%s'", u.name, u.host) }
+
+type role struct {
+	name  string
+	roles []string
+}
+
+// grant is one privilege on one object. Objects are named by id: a grant follows its object through RENAME and SWAP.
+type grant struct {
+	user, role string // one of them
+	privilege  string
+	kind       string // SYSTEM, CATALOG, DATABASE, TABLE, VIEW, MATERIALIZED VIEW
+	db, table  int64  // 0: none; allIn: every one
+	grantable  bool
+}
+
+const allIn int64 = -1
+
+func (c *Cluster) password(name string) (string, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	u := c.users[name]
+	if u == nil {
+		return "", false
+	}
+	return u.password, true
+}
+
+// has says whether the user, or a role of theirs, has a privilege. db and t are what it is asked on.
+func (s *session) has(privilege, kind string, db *database, t *table) bool {
+	if s.user.admin {
+		return true
+	}
+	roles := s.c.rolesOf(s.user.roles, nil)
+	return slices.ContainsFunc(s.c.grants, func(g grant) bool {
+		if g.user != s.user.name && (g.role == "" || !slices.Contains(roles, g.role)) {
+			return false
+		}
+		return g.kind == kind && (g.privilege == privilege || g.privilege == "ALL") &&
+			(db == nil || g.db == allIn || g.db == db.id) && (t == nil || g.table == allIn || g.table == t.id)
+	})
+}
+
+// rolesOf adds the roles that roles have.
+func (c *Cluster) rolesOf(names, have []string) []string {
+	for _, name := range names {
+		if !slices.Contains(have, name) {
+			have = append(have, name)
+			if r := c.roles[name]; r != nil {
+				have = c.rolesOf(r.roles, have)
+			}
+		}
+	}
+	return have
+}
+
+func (s *session) may(privilege, kind string, db *database, t *table) error {
+	if s.has(privilege, kind, db, t) {
+		return nil
+	}
+	object := ""
+	switch {
+	case t != nil:
+		object = " " + t.name
+	case db != nil:
+		object = " " + db.name
+	case kind == "CATALOG":
+		object = " " + defaultCatalog
+	}
+	return s.denied(privilege, kind+object)
+}
+
+func (s *session) denied(privilege, on string) error {
+	roles := "NONE"
+	if len(s.user.roles) > 0 {
+		roles = "[" + strings.Join(s.user.roles, ", ") + "]"
+	}
+	return &sqlError{5203, "42000", fmt.Sprintf("Access denied; you need (at least one of) the %s privilege(s) on %s for this operation. Please ask the admin to grant permission(s) or try activating existing roles using <set [default] role>. Current role(s): %s. Inactivated role(s): NONE.", privilege, on, roles)}
+}
+
+func (s *session) mayRepository() error { return s.may("REPOSITORY", "SYSTEM", nil, nil) }
+func (s *session) mayCreateDatabase() error {
+	return s.may("CREATE DATABASE", "CATALOG", nil, nil)
+}
+
+// mayBackup: EXPORT is asked for tables only.
+func (s *session) mayBackup(db *database, wanted []wantedObject) error {
+	if err := s.mayRepository(); err != nil {
+		return err
+	}
+	for _, w := range wanted {
+		if t := db.tables[w.table]; t != nil && t.kind == kindTable {
+			if err := s.may("EXPORT", "TABLE", db, t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// mayRestore: INSERT is asked by original name, even with AS.
+func (s *session) mayRestore(st *sqlparse.Restore) error {
+	if err := s.mayRepository(); err != nil {
+		return err
+	}
+	if !st.On {
+		return s.mayCreateDatabase()
+	}
+	db := s.c.dbs[st.TargetDatabase()]
+	if db == nil {
+		return nil
+	}
+	if err := s.may("CREATE TABLE", "DATABASE", db, nil); err != nil {
+		return err
+	}
+	for _, o := range st.Objects {
+		if t := db.tables[o.Name.Name]; t != nil && t.kind == kindTable {
+			if err := s.may("INSERT", "TABLE", db, t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// seesTable: catalog listings leave out what the user has no privilege on.
+func (s *session) seesTable(db *database, t *table) bool {
+	if s.user.admin {
+		return true
+	}
+	roles := s.c.rolesOf(s.user.roles, nil)
+	return slices.ContainsFunc(s.c.grants, func(g grant) bool {
+		mine := g.user == s.user.name || g.role != "" && slices.Contains(roles, g.role)
+		return mine && (g.kind == "TABLE" || g.kind == kindView || g.kind == kindMV) && (g.db == allIn || g.db == db.id) && (g.table == allIn || g.table == t.id)
+	})
+}
+
+func (s *session) seesDatabase(db *database) bool {
+	if s.user.admin {
+		return true
+	}
+	roles := s.c.rolesOf(s.user.roles, nil)
+	return slices.ContainsFunc(s.c.grants, func(g grant) bool {
+		return (g.user == s.user.name || g.role != "" && slices.Contains(roles, g.role)) && (g.db == allIn || g.db == db.id)
+	})
+}
+
+func (c *Cluster) grantStatement(s *session, st *sqlparse.Grant) error {
+	if err := c.checkGrantee(st); err != nil {
+		return err
+	}
+	if len(st.Roles) > 0 {
+		return c.grantRoles(st)
+	}
+	targets, err := c.grantTargets(s, st)
+	if err != nil {
+		return err
+	}
+	for _, g := range targets {
+		if !s.user.admin && !s.mayPass(g) {
+			return s.denied("GRANT", "SYSTEM")
+		}
+		c.revoke(g)
+		if !st.Revoke {
+			c.grants = append(c.grants, g)
+		}
+	}
+	return nil
+}
+
+// mayPass: the user has the privilege with grant option.
+func (s *session) mayPass(g grant) bool {
+	if s.has("GRANT", "SYSTEM", nil, nil) {
+		return true
+	}
+	return slices.ContainsFunc(s.c.grants, func(h grant) bool {
+		return h.user == s.user.name && h.grantable && h.privilege == g.privilege && h.kind == g.kind && h.db == g.db && h.table == g.table
+	})
+}
+
+func (c *Cluster) checkGrantee(st *sqlparse.Grant) error {
+	if st.ToRole != "" && c.roles[st.ToRole] == nil {
+		return analyzed("cannot find role %s", st.ToRole)
+	}
+	if st.ToUser != nil && c.users[st.ToUser.Name] == nil {
+		return analyzed("cannot find user '%s'@'%s'", st.ToUser.Name, st.ToUser.Host)
+	}
+	return nil
+}
+
+func (c *Cluster) grantRoles(st *sqlparse.Grant) error {
+	list := &[]string{}
+	if st.ToUser != nil {
+		list = &c.users[st.ToUser.Name].roles
+	} else if r := c.roles[st.ToRole]; r != nil {
+		list = &r.roles
+	}
+	for _, name := range st.Roles {
+		if c.roles[name] == nil {
+			return analyzed("cannot find role %s", name)
+		}
+		*list = without(*list, name)
+		if !st.Revoke {
+			*list = append(*list, name)
+		}
+	}
+	return nil
+}
+
+// grantTargets makes one grant per privilege and object.
+func (c *Cluster) grantTargets(s *session, st *sqlparse.Grant) ([]grant, error) {
+	g := grant{role: st.ToRole, kind: st.On, grantable: st.GrantOption}
+	if st.ToUser != nil {
+		g.user = st.ToUser.Name
+	}
+	var objects []grant
+	switch {
+	case st.All:
+		g.db, g.table = allIn, allIn
+		if st.InDatabase != "" {
+			db := c.dbs[st.InDatabase]
+			if db == nil {
+				return nil, unknownDatabase(st.InDatabase)
+			}
+			g.db = db.id
+		}
+		objects = []grant{g}
+	case st.On == "SYSTEM" || st.On == "CATALOG" || len(st.Objects) == 0:
+		objects = []grant{g}
+	}
+	for _, o := range st.Objects {
+		if st.On == "SYSTEM" || st.On == "CATALOG" {
+			break
+		}
+		one, err := c.grantObject(s, g, o)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, one)
+	}
+	var list []grant
+	for _, o := range objects {
+		for _, p := range st.Privileges {
+			o.privilege = p
+			list = append(list, o)
+		}
+	}
+	return list, nil
+}
+
+func (c *Cluster) grantObject(s *session, g grant, o sqlparse.TableName) (grant, error) {
+	if g.kind == "DATABASE" {
+		db := c.dbs[o.Name]
+		if db == nil {
+			return g, unknownDatabase(o.Name)
+		}
+		g.db = db.id
+		return g, nil
+	}
+	db, err := s.database(o.Database)
+	if err != nil {
+		return g, err
+	}
+	t := db.tables[o.Name]
+	if t == nil || t.kind != g.kind {
+		return g, analyzed("cannot find %s %s in db %s, msg: ", strings.ToLower(g.kind), o.Name, db.name)
+	}
+	g.db, g.table = db.id, t.id
+	return g, nil
+}
+
+func (c *Cluster) revoke(g grant) {
+	c.grants = slices.DeleteFunc(c.grants, func(h grant) bool {
+		return h.user == g.user && h.role == g.role && h.kind == g.kind && h.db == g.db && h.table == g.table &&
+			(h.privilege == g.privilege || g.privilege == "ALL")
+	})
+}
+
+// named is a grant with the names its objects have now; false if they are gone.
+func (c *Cluster) named(g grant) (db, table string, ok bool) {
+	if g.db == allIn {
+		return "*", "*", true
+	}
+	if g.db == 0 {
+		return "", "", true
+	}
+	d := c.databaseByID(g.db)
+	if d == nil {
+		return "", "", false
+	}
+	if g.table == 0 {
+		return d.name, "", true
+	}
+	if g.table == allIn {
+		return d.name, "*", true
+	}
+	for _, t := range d.tables {
+		if t.id == g.table {
+			return d.name, t.name, true
+		}
+	}
+	return "", "", false
+}
+
+// showGrants is SHOW GRANTS [FOR …]: one row per object and grant option.
+func (s *session) showGrants(st *sqlparse.ShowGrants) (*mysqlwire.Result, error) {
+	c := s.c
+	who, byUser, tail := s.user.identity(), s.user.name, " TO USER "+s.user.identity()
+	var roles []string
+	switch {
+	case st.Role != "":
+		r := c.roles[st.Role]
+		if r == nil {
+			return nil, analyzed("cannot find role %s", st.Role)
+		}
+		who, byUser, tail, roles = st.Role, "", fmt.Sprintf(" TO ROLE '%s'", st.Role), r.roles
+	case st.User != nil:
+		u := c.users[st.User.Name]
+		if u == nil {
+			return nil, analyzed("cannot find user '%s'@'%s'", st.User.Name, st.User.Host)
+		}
+		if u != s.user {
+			if err := s.may("GRANT", "SYSTEM", nil, nil); err != nil {
+				return nil, err
+			}
+		}
+		who, byUser, tail, roles = u.identity(), u.name, " TO USER "+u.identity(), u.roles
+		if u.admin {
+			roles = append([]string{"root"}, roles...)
+		}
+	default:
+		roles = s.user.roles
+		if s.user.admin {
+			roles = append([]string{"root"}, roles...)
+		}
+	}
+	var rows [][]any
+	if len(roles) > 0 {
+		rows = append(rows, []any{who, nil, fmt.Sprintf("GRANT '%s' TO %s", strings.Join(roles, "', '"), strings.TrimPrefix(strings.TrimPrefix(tail, " TO USER "), " TO "))})
+	}
+	for _, line := range c.grantLines(byUser, st.Role) {
+		rows = append(rows, []any{who, defaultCatalog, strings.Replace(line, " TO ?", tail, 1)})
+	}
+	return answer([]string{"UserIdentity", "Catalog", "Grants"}, rows), nil
+}
+
+// grantLines groups a grantee's privileges by object.
+func (c *Cluster) grantLines(user, role string) []string {
+	groups := map[string][]string{}
+	for _, g := range c.grants {
+		if g.user != user || g.role != role {
+			continue
+		}
+		db, table, ok := c.named(g)
+		if !ok {
+			continue
+		}
+		on := g.kind
+		switch {
+		case g.db == allIn:
+			on = "ALL " + g.kind + "S IN ALL DATABASES"
+		case g.table == allIn:
+			on = "ALL " + g.kind + "S IN DATABASE " + db
+		case g.kind == "CATALOG":
+			on = "CATALOG " + defaultCatalog
+		case table != "":
+			on += " " + db + "." + table
+		case db != "":
+			on += " " + db
+		}
+		key := on + " TO ?"
+		if g.grantable {
+			key += " WITH GRANT OPTION"
+		}
+		groups[key] = append(groups[key], g.privilege)
+	}
+	var lines []string
+	for _, key := range sortedKeys(groups) {
+		slices.Sort(groups[key])
+		lines = append(lines, "GRANT "+strings.Join(groups[key], ", ")+" ON "+key)
+	}
+	return lines
+}
+
+func (c *Cluster) createUser(s *session, st *sqlparse.CreateUser) error {
+	if err := s.may("GRANT", "SYSTEM", nil, nil); err != nil {
+		return err
+	}
+	if c.users[st.User.Name] != nil {
+		if st.IfNotExists {
+			return nil
+		}
+		return analyzed("Operation CREATE USER failed for '%s'@'%s' : user already exists", st.User.Name, st.User.Host)
+	}
+	c.users[st.User.Name] = &user{name: st.User.Name, host: st.User.Host, password: st.Password, roles: st.DefaultRoles}
+	return nil
+}
+
+func (c *Cluster) dropUser(s *session, st *sqlparse.DropUser) error {
+	if err := s.may("GRANT", "SYSTEM", nil, nil); err != nil {
+		return err
+	}
+	if c.users[st.User.Name] == nil && !st.IfExists {
+		return analyzed("Operation DROP USER failed for '%s'@'%s' : user not exists", st.User.Name, st.User.Host)
+	}
+	delete(c.users, st.User.Name)
+	c.grants = slices.DeleteFunc(c.grants, func(g grant) bool { return g.user == st.User.Name })
+	return nil
+}
+
+func (c *Cluster) createRole(s *session, st *sqlparse.CreateRole) error {
+	if err := s.may("GRANT", "SYSTEM", nil, nil); err != nil {
+		return err
+	}
+	if c.roles[st.Name] != nil && !st.IfNotExists {
+		return analyzed("Role %s already exists!", st.Name)
+	}
+	if c.roles[st.Name] == nil {
+		c.roles[st.Name] = &role{name: st.Name}
+	}
+	return nil
+}
+
+func (c *Cluster) dropRole(s *session, st *sqlparse.DropRole) error {
+	if err := s.may("GRANT", "SYSTEM", nil, nil); err != nil {
+		return err
+	}
+	if c.roles[st.Name] == nil && !st.IfExists {
+		return analyzed("Role %s doesn't exist!", st.Name)
+	}
+	delete(c.roles, st.Name)
+	c.grants = slices.DeleteFunc(c.grants, func(g grant) bool { return g.role == st.Name })
+	return nil
+}
+
+func (c *Cluster) setPassword(s *session, st *sqlparse.SetPassword) error {
+	u := s.user
+	if st.User != nil {
+		u = c.users[st.User.Name]
+	}
+	if u == nil {
+		return analyzed("cannot find user")
+	}
+	u.password = st.Password
+	return nil
+}

@@ -1,0 +1,518 @@
+package starrockssim
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"starkeep/test/starrockssim/mysqlwire"
+	"starkeep/test/starrockssim/sqlparse"
+)
+
+func (s *session) showDatabases(st *sqlparse.ShowDatabases) (*mysqlwire.Result, error) {
+	names := []string{"information_schema", "sys"}
+	if s.user.admin {
+		names = append(names, "_statistics_")
+	}
+	for _, db := range s.c.sortedDatabases() {
+		if s.seesDatabase(db) {
+			names = append(names, db.name)
+		}
+	}
+	slices.Sort(names)
+	var rows [][]any
+	for _, name := range slices.Compact(names) {
+		if st.Like == nil || like(*st.Like, name) {
+			rows = append(rows, []any{name})
+		}
+	}
+	return s.filtered([]string{"Database"}, rows, st.Where)
+}
+
+// filtered applies a WHERE to rows by column name.
+func (s *session) filtered(names []string, rows [][]any, where sqlparse.Expr) (*mysqlwire.Result, error) {
+	var out [][]any
+	for _, row := range rows {
+		ok, err := (&scope{s: s, row: anyRow(names, row)}).matches(where)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out = append(out, row)
+		}
+	}
+	return answer(names, out), nil
+}
+
+func anyRow(names []string, row []any) func(string) (mysqlwire.Value, bool) {
+	return func(name string) (mysqlwire.Value, bool) {
+		i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
+		if i < 0 {
+			return mysqlwire.Null, false
+		}
+		return value(row[i]), true
+	}
+}
+
+func (s *session) showTables(st *sqlparse.ShowTables) (*mysqlwire.Result, error) {
+	db, err := s.database(st.Database)
+	if err != nil {
+		if isSystem(st.Database) {
+			return answer([]string{"Tables_in_" + st.Database}, nil), nil
+		}
+		return nil, err
+	}
+	names := []string{"Tables_in_" + db.name}
+	if st.Full {
+		names = append(names, "Table_type")
+	}
+	var rows [][]any
+	for _, t := range db.sortedTables() {
+		if st.Like != nil && !like(*st.Like, t.name) || !s.seesTable(db, t) || s.hidden(t) {
+			continue
+		}
+		row := []any{t.name}
+		if st.Full {
+			row = append(row, t.tableType())
+		}
+		rows = append(rows, row)
+	}
+	return s.filtered(names, rows, st.Where)
+}
+
+// tableType: materialized views are views for information_schema.
+func (t *table) tableType() string {
+	if t.kind == kindTable {
+		return "BASE TABLE"
+	}
+	return "VIEW"
+}
+
+func (s *session) showPartitions(st *sqlparse.ShowPartitions) (*mysqlwire.Result, error) {
+	db, t, err := s.table(st.Name)
+	if err != nil {
+		return nil, err
+	}
+	if t.isView() {
+		return nil, analyzed("Table[%s] is not a OLAP table", t.name)
+	}
+	if !s.seesTable(db, t) {
+		return nil, s.denied("ANY", "TABLE "+t.name)
+	}
+	last := "Range"
+	if t.part.kind == byList {
+		last = "List"
+	}
+	names := words("PartitionId PartitionName VisibleVersion VisibleVersionTime VisibleVersionHash State PartitionKey " + last + " DistributionKey Buckets ReplicationNum StorageMedium CooldownTime LastConsistencyCheckTime DataSize StorageSize IsInMemory RowCount DataVersion VersionEpoch VersionTxnType")
+	var rows [][]any
+	for p := range t.shownPartitions(st.Temporary) {
+		rows = append(rows, []any{p.physical, p.name, p.visible, s.time(p.at), "0", stateNormal, strings.Join(t.part.columns, ", "), t.partitionValue(p), t.distributionKey(),
+			p.buckets, p.replicas, "HDD", "9999-12-31 15:59:59", nil, "0B", "0B", "false", s.c.rowCount(t, p), p.data, p.epoch, "TXN_NORMAL"})
+	}
+	r, err := s.filtered(names, rows, st.Where)
+	if err != nil || st.Limit < 0 {
+		return r, err
+	}
+	return limited(r, st.Limit, st.Offset), nil
+}
+
+func limited(r *mysqlwire.Result, limit, offset int64) *mysqlwire.Result {
+	inner := r.Rows
+	return &mysqlwire.Result{Columns: r.Columns, Rows: func(yield func([]mysqlwire.Value, error) bool) {
+		var n int64
+		for row, err := range inner {
+			if n++; n <= offset {
+				continue
+			}
+			if n > offset+limit || !yield(row, err) {
+				return
+			}
+		}
+	}}
+}
+
+// shownPartitions: without the shadow partition, ranges in order.
+func (t *table) shownPartitions(temporary bool) func(func(*partition) bool) {
+	list := slices.Clone(t.partitions)
+	if temporary {
+		list = slices.Clone(t.temp)
+	}
+	if t.part.kind == byRange || t.part.kind == byExprRange {
+		slices.SortStableFunc(list, func(a, b *partition) int { return t.compareKeys(a.lower, b.lower) })
+	}
+	return func(yield func(*partition) bool) {
+		for _, p := range list {
+			if !p.shadow() && !yield(p) {
+				return
+			}
+		}
+		if t.big == nil || temporary {
+			return
+		}
+		for i := range t.big.partitions {
+			if !yield(t.big.partition(i)) {
+				return
+			}
+		}
+	}
+}
+
+func (t *table) partitionValue(p *partition) string {
+	switch t.part.kind {
+	case byRange, byExprRange:
+		return t.rangeText(p)
+	case byList:
+		return p.listText()
+	}
+	return ""
+}
+
+func (t *table) distributionKey() string {
+	if t.dist.random {
+		return "ALL KEY"
+	}
+	return strings.Join(t.dist.columns, ", ")
+}
+
+// rowCount is the FE's estimate; here it is exact, and 0 where the data cannot be read.
+func (c *Cluster) rowCount(t *table, p *partition) int64 {
+	n, err := c.countRows(t, []*partition{p})
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// dataBytes is the size of a partition's data in one replica.
+func (c *Cluster) dataBytes(p *partition) int64 {
+	var n int64
+	for _, tab := range p.tablets {
+		for _, r := range tab.replicas {
+			if bt := c.backend(r.backend).tablets[tab.id]; bt != nil {
+				for _, rs := range bt.rowsets {
+					if rs.segment != nil {
+						n += int64(len(rs.segment.bytes))
+					}
+				}
+				break
+			}
+		}
+	}
+	return n
+}
+
+func (s *session) showTablet(st *sqlparse.ShowTablet) *mysqlwire.Result {
+	names := words("DbName TableName PartitionName IndexName DbId TableId PartitionId IndexId IsSync DetailCmd")
+	for _, db := range s.c.sortedDatabases() {
+		for _, t := range db.sortedTables() {
+			for _, p := range t.partitions {
+				if slices.ContainsFunc(p.tablets, func(tab *tablet) bool { return tab.id == st.ID }) {
+					return answer(names, [][]any{{db.name, t.name, p.name, t.name, db.id, t.id, p.physical, t.indexID, "true",
+						fmt.Sprintf("SHOW PROC '/dbs/%d/%d/partitions/%d/%d/%d';", db.id, t.id, p.physical, t.indexID, st.ID)}})
+				}
+			}
+		}
+	}
+	return answer(names, [][]any{{nil, nil, nil, nil, "-1", "-1", "-1", "-1", "false", fmt.Sprintf("SHOW PROC '/dbs/-1/-1/partitions/-1/-1/%d';", st.ID)}})
+}
+
+func (s *session) showTablets(st *sqlparse.ShowTablets) (*mysqlwire.Result, error) {
+	_, t, err := s.table(st.Name)
+	if err != nil {
+		return nil, err
+	}
+	var rows [][]any
+	eachTablet(t.partitions, func(p *partition, tab *tablet) {
+		if st.Partitions != nil && !containsFold(st.Partitions.Names, p.name) {
+			return
+		}
+		for _, r := range tab.replicas {
+			be := s.c.backend(r.backend)
+			rowsets := 0
+			if bt := be.tablets[tab.id]; bt != nil {
+				rowsets = len(bt.rowsets)
+			}
+			rows = append(rows, []any{tab.id, r.id, r.backend, t.schemaHash, r.version, "0", r.version, "0", "-1", "0", nil, "0B", "0", stateNormal, nil, "-1", "0", rowsets,
+				"8963657962808638014", fmt.Sprintf("http://%s:8040/api/meta/header/%d", be.host, tab.id), fmt.Sprintf("http://%s:8040/api/compaction/show?tablet_id=%d", be.host, tab.id),
+				fmt.Sprintf("/data/be%d", be.id-10000), "true", "-1"})
+		}
+	})
+	r, err := s.filtered(tabletColumns, rows, st.Where)
+	if err != nil || st.Limit < 0 {
+		return r, err
+	}
+	return limited(r, st.Limit, st.Offset), nil
+}
+
+// displayType is the type as SHOW CREATE TABLE prints it.
+func displayType(typ string) string {
+	switch typ {
+	case "tinyint":
+		return "tinyint(4)"
+	case "smallint":
+		return "smallint(6)"
+	case "int", "integer":
+		return "int(11)"
+	case "bigint":
+		return "bigint(20)"
+	case "largeint":
+		return "largeint(40)"
+	case "boolean":
+		return "boolean"
+	case "string":
+		return "varchar(65533)"
+	}
+	return typ
+}
+
+func columnText(t *table, col column) string {
+	text := fmt.Sprintf("`%s` %s", col.name, displayType(col.typ))
+	if t.keys == aggregateKeys && !col.key && col.agg != "" {
+		text += " " + col.agg
+	}
+	if col.nullable {
+		text += " NULL"
+	} else {
+		text += " NOT NULL"
+	}
+	if col.autoInc {
+		text += " AUTO_INCREMENT"
+	}
+	if col.hasDef {
+		text += fmt.Sprintf(" DEFAULT \"%s\"", col.def)
+	}
+	return text + fmt.Sprintf(" COMMENT \"%s\"", col.comment)
+}
+
+func (s *session) showCreate(st *sqlparse.ShowCreate) (*mysqlwire.Result, error) {
+	if st.What == "DATABASE" {
+		db := s.c.dbs[st.Name.Name]
+		if db == nil {
+			return nil, unknownDatabase(st.Name.Name)
+		}
+		return answer([]string{"Database", "Create Database"}, [][]any{{db.name, "CREATE DATABASE `" + db.name + "`"}}), nil
+	}
+	db, t, err := s.table(st.Name)
+	if err != nil {
+		return nil, err
+	}
+	if !s.seesTable(db, t) {
+		return nil, s.denied("ANY", "TABLE "+t.name)
+	}
+	switch {
+	case st.What == "MATERIALIZED VIEW" && !t.isMV(), st.What == "VIEW" && !t.isView():
+		return nil, tableNotFound(t.name)
+	case t.isView():
+		return answer([]string{"View", "Create View", "character_set_client", "collation_connection"}, [][]any{{t.name, t.createView(), "utf8", "utf8_general_ci"}}), nil
+	case st.What == "MATERIALIZED VIEW":
+		return answer([]string{"Materialized View", "Create Materialized View"}, [][]any{{t.name, t.createMV()}}), nil
+	case t.isMV():
+		return answer([]string{"Table", "Create Table"}, [][]any{{t.name, t.createMV()}}), nil
+	}
+	return answer([]string{"Table", "Create Table"}, [][]any{{t.name, t.createTable()}}), nil
+}
+
+func (t *table) createView() string {
+	var cols []string
+	for _, vc := range t.view.columns {
+		text := "`" + vc.name + "`"
+		if vc.comment != "" {
+			text += fmt.Sprintf(" COMMENT \"%s\"", vc.comment)
+		}
+		cols = append(cols, text)
+	}
+	comment := ""
+	if t.comment != "" {
+		comment = fmt.Sprintf("\nCOMMENT \"%s\"", t.comment)
+	}
+	return fmt.Sprintf("CREATE VIEW `%s` (%s)%s SECURITY NONE AS %s;", t.name, strings.Join(cols, ", "), comment, t.view.query)
+}
+
+func (t *table) createMV() string {
+	var cols []string
+	for _, vc := range t.view.columns {
+		cols = append(cols, "`"+vc.name+"`")
+	}
+	comment := ""
+	if t.comment != "" {
+		comment = fmt.Sprintf("COMMENT \"%s\"\n", t.comment)
+	}
+	return fmt.Sprintf("CREATE MATERIALIZED VIEW `%s` (%s)\n%s%s\nREFRESH %s\n%s\nAS %s;", t.name, strings.Join(cols, ", "), comment, t.distributedBy(), t.view.refresh,
+		t.propertiesText(), t.view.query)
+}
+
+func (t *table) distributedBy() string {
+	if t.dist.random {
+		return "DISTRIBUTED BY RANDOM"
+	}
+	return fmt.Sprintf("DISTRIBUTED BY HASH(%s) BUCKETS %d ", quoteNames(t.dist.columns), t.dist.buckets)
+}
+
+func (t *table) propertiesText() string {
+	props := map[string]string{"replication_num": strconv.Itoa(t.replicas)}
+	for k, v := range t.props {
+		props[k] = v
+	}
+	var lines []string
+	for _, k := range sortedKeys(props) {
+		lines = append(lines, fmt.Sprintf("\"%s\" = \"%s\"", k, props[k]))
+	}
+	return "PROPERTIES (\n" + strings.Join(lines, ",\n") + "\n)"
+}
+
+func quoteNames(names []string) string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = "`" + n + "`"
+	}
+	return strings.Join(out, ", ")
+}
+
+func (t *table) createTable() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "CREATE TABLE `%s` (\n", t.name)
+	for i, col := range t.columns {
+		if i > 0 {
+			b.WriteString(",\n")
+		}
+		b.WriteString("  " + columnText(t, col))
+	}
+	for _, ix := range t.indexes {
+		fmt.Fprintf(&b, ",\n  INDEX %s (%s) USING BITMAP COMMENT '%s'", ix.name, quoteNames(ix.columns), ix.comment)
+	}
+	model := map[string]string{duplicateKeys: "DUPLICATE", aggregateKeys: "AGGREGATE", uniqueKeys: "UNIQUE", primaryKeys: "PRIMARY"}[t.keys]
+	fmt.Fprintf(&b, "\n) ENGINE=OLAP \n%s KEY(%s)\n", model, quoteNames(t.keyColumns()))
+	if t.comment != "" {
+		fmt.Fprintf(&b, "COMMENT \"%s\"\n", t.comment)
+	}
+	b.WriteString(t.partitionText())
+	b.WriteString(t.distributedBy() + "\n")
+	if len(t.sortKey) > 0 {
+		fmt.Fprintf(&b, "ORDER BY(%s)\n", quoteNames(t.sortKey))
+	}
+	return b.String() + t.propertiesText() + ";"
+}
+
+func (t *table) partitionText() string {
+	var lines []string
+	switch {
+	case t.part.kind == unpartitioned:
+		return ""
+	case t.part.kind == byExprRange:
+		return fmt.Sprintf("PARTITION BY date_trunc('%s', %s)\n", t.part.unit, t.part.columns[0])
+	case t.part.kind == byList && t.part.auto:
+		return fmt.Sprintf("PARTITION BY (%s)\n", strings.ReplaceAll(quoteNames(t.part.columns), ", ", ","))
+	case t.part.kind == byList:
+		for p := range t.shownPartitions(false) {
+			var values []string
+			for _, v := range p.values {
+				text := "'" + strings.Join(v, "', '") + "'"
+				if len(t.part.columns) > 1 {
+					text = "(" + text + ")"
+				}
+				values = append(values, text)
+			}
+			lines = append(lines, fmt.Sprintf("  PARTITION %s VALUES IN (%s)", p.name, strings.Join(values, ", ")))
+		}
+		return fmt.Sprintf("PARTITION BY LIST(%s)(\n%s\n)\n", strings.ReplaceAll(quoteNames(t.part.columns), ", ", ","), strings.Join(lines, ",\n"))
+	}
+	for p := range t.shownPartitions(false) {
+		lines = append(lines, fmt.Sprintf("PARTITION %s VALUES [%s, %s)", p.name, boundText(p.lower), boundText(p.upper)))
+	}
+	return fmt.Sprintf("PARTITION BY RANGE(%s)\n(%s)\n", quoteNames(t.part.columns), strings.Join(lines, ",\n"))
+}
+
+func boundText(values []string) string {
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = `"` + v + `"`
+		if v == maxValue {
+			out[i] = "MAXVALUE"
+		}
+	}
+	return "(" + strings.Join(out, ", ") + ")"
+}
+
+func (s *session) showRoutineLoad(st *sqlparse.ShowRoutineLoad) (*mysqlwire.Result, error) {
+	db, err := s.database(st.Database)
+	if err != nil {
+		return nil, err
+	}
+	var rows [][]any
+	for _, rl := range s.c.routineLoads {
+		if rl.db == db.id && (st.All || rl.state != "STOPPED") {
+			row := make([]any, len(routineColumns))
+			row[0], row[1], row[2], row[5], row[6], row[7], row[8] = rl.id, rl.name, s.time(rl.created), db.name, rl.table, rl.state, "KAFKA"
+			rows = append(rows, row)
+		}
+	}
+	return answer(routineColumns, rows), nil
+}
+
+type routineLoad struct {
+	id, db             int64
+	name, table, state string
+	created            time.Time
+}
+
+// AddRoutineLoad makes SHOW ROUTINE LOAD show a load on a table. It loads nothing.
+func (c *Cluster) AddRoutineLoad(db, name, table, state string) error {
+	c.mu.Lock()
+	defer c.unlock()
+	d := c.dbs[db]
+	if d == nil {
+		return unknownDatabase(db)
+	}
+	c.routineLoads = append(c.routineLoads, routineLoad{c.nextID(), d.id, name, table, state, time.Now().UTC()})
+	return nil
+}
+
+func (s *session) showFunctions(st *sqlparse.ShowFunctions) (*mysqlwire.Result, error) {
+	if !st.Global && !st.Builtin {
+		if _, err := s.database(st.Database); err != nil {
+			return nil, err
+		}
+	}
+	if !st.Full {
+		return answer([]string{"Function Name"}, nil), nil
+	}
+	return answer([]string{"Signature", "Return Type", "Function Type", "Intermediate Type", "Properties"}, nil), nil
+}
+
+// showProc answers the paths that starkeep and its tests read.
+func (s *session) showProc(st *sqlparse.ShowProc) (*mysqlwire.Result, error) {
+	c := s.c
+	if err := s.may("OPERATE", "SYSTEM", nil, nil); err != nil {
+		return nil, err
+	}
+	parts := strings.Split(strings.Trim(st.Path, "/"), "/")
+	switch {
+	case parts[0] == "frontends":
+		return answer(frontendColumns, c.frontendRows(s)), nil
+	case parts[0] == "backends":
+		return answer(backendColumns, c.backendRows(s)), nil
+	case parts[0] == "transactions" && len(parts) == 3:
+		return answer(txnColumns, nil), nil
+	case parts[0] == "dbs" && len(parts) == 1:
+		var rows [][]any
+		for _, db := range c.sortedDatabases() {
+			rows = append(rows, []any{db.id, db.name, len(db.tables), "8388608.000 TB", nil, "9223372036854775807"})
+		}
+		return answer(words("DbId DbName TableNum Quota LastConsistencyCheckTime ReplicaQuota"), rows), nil
+	case parts[0] == "dbs" && len(parts) == 2:
+		id, _ := strconv.ParseInt(parts[1], 10, 64)
+		db := c.databaseByID(id)
+		if db == nil {
+			return nil, plainError("Database[%s] does not exist.", parts[1])
+		}
+		var rows [][]any
+		for _, t := range db.sortedTables() {
+			rows = append(rows, []any{t.id, t.name, "1", strings.Join(t.part.columns, ", "), len(t.partitions), t.state, strings.ReplaceAll(map[string]string{kindTable: "OLAP", kindView: "VIEW", kindMV: "MATERIALIZED_VIEW"}[t.kind], " ", "_"),
+				nil, len(t.partitions) * t.dist.buckets * t.replicas, t.part.kind, nil})
+		}
+		return answer(procDBColumns, rows), nil
+	}
+	return nil, plainError("Proc path '%s' doesn't exist", st.Path)
+}
