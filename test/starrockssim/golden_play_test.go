@@ -1,0 +1,389 @@
+package starrockssim_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"starkeep/storage"
+	"starkeep/test/starrockssim"
+)
+
+// step is one line of a recording.
+type step struct {
+	Step, SQL, User, FE, Text, Name, Action, BE, Type, Msg, DB, Table, Value, Partitions, Prefix, Label, Note string
+	OK                                                                                                        bool
+	Columns                                                                                                   json.RawMessage
+	Rows                                                                                                      json.RawMessage
+	Error                                                                                                     *recordedError
+	Until                                                                                                     []string
+	Changes                                                                                                   []change
+	Answer                                                                                                    json.RawMessage
+	Tablets                                                                                                   json.RawMessage
+	Objects                                                                                                   json.RawMessage
+	Keys                                                                                                      []string
+	Row                                                                                                       json.RawMessage
+	Seconds                                                                                                   float64
+	Times                                                                                                     *int
+	T                                                                                                         *float64
+	RestoredEqualsSource                                                                                      *bool           `json:"restored_equals_source"`
+	SameContentAsSource                                                                                       *bool           `json:"same_content_as_source"`
+	EqualBytes                                                                                                map[string]bool `json:"equal_bytes"`
+	line                                                                                                      int
+	file                                                                                                      string
+}
+
+type recordedError struct {
+	Code     uint16
+	Message  string
+	SQLState string
+}
+
+type change struct {
+	AtMS int64 `json:"at_ms"`
+	Rows [][]*string
+}
+
+type recordedColumn struct {
+	Name, Type string
+}
+
+func readRecording(path string) ([]step, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var steps []step
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 64<<20)
+	for n := 1; lines.Scan(); n++ {
+		s := step{line: n, file: filepath.Base(path)}
+		if err := json.Unmarshal(lines.Bytes(), &s); err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", path, n, err)
+		}
+		steps = append(steps, s)
+	}
+	return steps, lines.Err()
+}
+
+// goldenTick is the simulator's goldenTick; 3 s of a recording are one.
+const goldenTick = 40 * time.Millisecond
+
+// scaled is a time of a recording in the test.
+func scaled(d time.Duration) time.Duration { return d * goldenTick / (3 * time.Second) }
+
+const patience = 20 * time.Second
+
+// player plays one recording, or several after each other, on one cluster.
+type player struct {
+	c      *starrockssim.Cluster
+	dir    string // where the stores of all locations are
+	match  *matcher
+	report *fileReport
+	steps  []step
+	at     int
+	file   string
+	silent bool // nothing is counted; a difference ends it
+	*sessions
+	own     map[string]bool              // databases and repositories of the recording
+	faults  map[string][]func()          // by backend and type: what ends them
+	pins    map[string]pin               // by database
+	content map[string]map[string]string // of tables at their BACKUP: by label, table
+	lastBkp map[string]string            // database -> label of its last BACKUP
+	delay   atomic.Int64                 // of each uploaded object, ns
+	serial  int                          // makes loaded rows differ
+	undo    map[string][]byte            // objects before they were damaged
+	foreign []string                     // objects that were put in
+	old     []string                     // addresses by the recording's FE names
+
+	mu      sync.Mutex
+	watches map[*watch]bool
+	ctx     context.Context
+}
+
+type pin struct {
+	state   string
+	release func()
+}
+
+// newPlayer starts a cluster whose repositories are below dir.
+func newPlayer(name, dir string, frontends int) (*player, error) {
+	p := &player{
+		dir: dir, match: newMatcher(), report: &fileReport{}, own: map[string]bool{},
+		faults: map[string][]func(){}, pins: map[string]pin{}, content: map[string]map[string]string{}, lastBkp: map[string]string{},
+		watches: map[*watch]bool{}, ctx: context.Background(),
+	}
+	c, err := starrockssim.Start(starrockssim.Options{
+		Name: name, Frontends: frontends, Tick: goldenTick, OpenStore: p.openStore, Users: map[string]string{"root": ""},
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.c = c
+	p.old = c.Addresses()
+	p.sessions = newSessions(p.address)
+	c.OnState(p.onState)
+	return p, nil
+}
+
+func (p *player) close() {
+	p.sessions.close()
+	p.c.Close()
+}
+
+// openStore keeps all locations in directories below p.dir.
+func (p *player) openStore(location string, _ map[string]string) (storage.Store, error) {
+	s, err := p.store(location)
+	if err != nil {
+		return nil, err
+	}
+	return &slowStore{s, p}, nil
+}
+
+func (p *player) store(location string) (storage.Store, error) {
+	_, path, _ := strings.Cut(location, "://")
+	dir := filepath.Join(p.dir, filepath.FromSlash(path))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	return storage.Open(p.ctx, storage.Config{Location: "file://" + dir})
+}
+
+// bucket is the store of everything below the recording's bucket.
+func (p *player) bucket() storage.Store {
+	s, err := p.store("s3://sr-backup")
+	if err != nil {
+		panic(setupError{err})
+	}
+	return s
+}
+
+// address finds the FE of a recording: in 26 10.99.0.11 led first, then 10.99.0.13.
+func (p *player) address(fe string) string {
+	host, _, _ := strings.Cut(fe, ":")
+	leader := p.c.Address()
+	switch host {
+	case "10.99.0.11":
+		return p.old[0]
+	case "10.99.0.13":
+		if leader == p.old[0] {
+			return p.old[len(p.old)-1]
+		}
+		return leader
+	case "10.99.0.12":
+		for _, a := range p.old[1:] {
+			if a != leader {
+				return a
+			}
+		}
+	}
+	return leader
+}
+
+// must runs a statement of the set-up as root.
+func (p *player) must(text string) *result {
+	r, err := p.run("", "", text)
+	if err != nil {
+		panic(setupError{fmt.Errorf("%s: %w", text, err)})
+	}
+	return r
+}
+
+// setupError ends a recording whose set-up failed: nothing after it could be compared.
+type setupError struct{ error }
+
+// play plays the steps; differences go to the report.
+func (p *player) play(steps []step) {
+	p.steps = steps
+	for p.at = 0; p.at < len(steps); p.at++ {
+		s := &steps[p.at]
+		p.setPins()
+		p.count(s, p.one(s))
+	}
+	for db := range p.pins {
+		p.unpin(db)
+	}
+}
+
+// errLeftOut: the step is not run, for a reason of the table.
+type errLeftOut struct{ reason string }
+
+func (e errLeftOut) Error() string { return e.reason }
+
+func (p *player) one(s *step) error {
+	if reason := leftOut[s.Step]; reason != "" {
+		return errLeftOut{reason}
+	}
+	if reason := p.report.scope.leftOut(s); reason != "" {
+		return errLeftOut{reason}
+	}
+	switch s.Step {
+	case "sql":
+		return p.sql(s)
+	case "watch":
+		return p.watch(s)
+	case "load":
+		return p.load(s)
+	case "be":
+		return p.backend(s)
+	case "fe":
+		return p.frontend(s)
+	case "wait":
+		time.Sleep(scaled(time.Duration(s.Seconds * float64(time.Second))))
+		return nil
+	case "note":
+		return p.note(s)
+	case "objects", "keys":
+		return p.objects(s)
+	case "row_before_cancel", "row_before_kill":
+		return p.rowBefore(s)
+	case "content":
+		return p.contents(s)
+	case "check":
+		return p.check(s)
+	case "compare":
+		return p.compare(s)
+	case "sums":
+		return p.sums(s)
+	}
+	return errLeftOut{"a step of another kind: " + s.Step}
+}
+
+var (
+	submitRE = regexp.MustCompile("(?i)^(BACKUP|RESTORE) (?:SNAPSHOT|DATABASE)")
+	jobRE    = regexp.MustCompile("(?i)^SHOW (BACKUP|RESTORE)(?: (?:FROM|IN) `?([^` ;]+)`?)?")
+	createRE = regexp.MustCompile("(?i)^CREATE\\s+(?:READ ONLY )?(?:REPOSITORY|DATABASE)\\s+(?:IF NOT EXISTS )?`?([^` ]+)`?")
+	renameRE = regexp.MustCompile("(?i)^ALTER DATABASE (\\S+) RENAME (\\S+)")
+	targetRE = regexp.MustCompile("(?i)^(?:BACKUP|RESTORE) SNAPSHOT `?([^`.]+)`?\\.`?([^` ]+)`?")
+	procRE   = regexp.MustCompile("(?i)^SHOW (PROC|TABLET) ")
+)
+
+func (p *player) sql(s *step) error {
+	text := p.match.replace(s.SQL, procRE.MatchString(s.SQL))
+	if g := createRE.FindStringSubmatch(text); g != nil {
+		p.own[g[1]] = true
+	}
+	if g := renameRE.FindStringSubmatch(text); g != nil {
+		p.own[g[2]] = true
+	}
+	if submitRE.MatchString(text) {
+		p.beforeSubmission(text)
+	}
+	if g := jobRE.FindStringSubmatch(text); g != nil && g[2] != "" && s.Columns != nil {
+		p.reach(s, text)
+	}
+	got, err := p.run(s.User, s.FE, text)
+	if s.Error != nil {
+		return p.sameError(s.Error, err)
+	}
+	if err != nil {
+		return fmt.Errorf("error: %w", err)
+	}
+	if s.Columns == nil {
+		return nil
+	}
+	return p.sameResult(s, got)
+}
+
+func (p *player) sameError(want *recordedError, err error) error {
+	if err == nil {
+		return fmt.Errorf("no error, want %d %s", want.Code, want.Message)
+	}
+	var got *mysql.MySQLError
+	if !errors.As(err, &got) {
+		return fmt.Errorf("error: %w", err)
+	}
+	if got.Number != want.Code {
+		return fmt.Errorf("got %d %s\n\twant %d %s", got.Number, got.Message, want.Code, want.Message)
+	}
+	if want.SQLState != "" && string(got.SQLState[:]) != want.SQLState {
+		return fmt.Errorf("SQLSTATE %s, want %s", got.SQLState, want.SQLState)
+	}
+	return p.match.text(want.Message, got.Message)
+}
+
+// driverTypes are go-sql-driver's names of the types.
+var driverTypes = map[string]string{
+	"VAR_STRING": "VARCHAR", "LONGLONG": "BIGINT", "LONG": "INT", "DOUBLE": "DOUBLE", "DATETIME": "DATETIME", "CHAR": "CHAR",
+}
+
+func (p *player) sameResult(s *step, got *result) error {
+	var columns []recordedColumn
+	if err := json.Unmarshal(s.Columns, &columns); err != nil {
+		return err
+	}
+	var rows [][]*string
+	if err := json.Unmarshal(s.Rows, &rows); err != nil {
+		return err
+	}
+	want := &result{columns, rows}
+	if !slices.Equal(want.names(), got.names()) {
+		return fmt.Errorf("columns %q\n\twant %q", got.names(), want.names())
+	}
+	for i, c := range columns {
+		if t := driverTypes[c.Type]; t != got.columns[i].Type {
+			return fmt.Errorf("column %s is a %s, want %s", c.Name, got.columns[i].Type, c.Type)
+		}
+	}
+	p.leaveForeign(s.SQL, want)
+	p.leaveForeign(s.SQL, got)
+	return p.match.rows(want.names(), want.rows, got.rows)
+}
+
+var everyDatabaseRE = regexp.MustCompile(`(?i)^SHOW (BACKUP|RESTORE|DATABASES|REPOSITORIES|PROC '/dbs')( LIKE '[^']*')?$`)
+
+// leaveForeign drops rows about databases and repositories that other recordings of the same FE made, and sorts the
+// rest: the order is that of a hash table.
+func (p *player) leaveForeign(text string, r *result) {
+	if !everyDatabaseRE.MatchString(strings.TrimSpace(text)) {
+		return
+	}
+	r.rows = slices.DeleteFunc(r.rows, func(row []*string) bool {
+		return !slices.ContainsFunc(row, func(v *string) bool { return v != nil && p.own[*v] })
+	})
+	slices.SortStableFunc(r.rows, func(a, b []*string) int { return strings.Compare(p.ownName(a), p.ownName(b)) })
+}
+
+func (p *player) ownName(row []*string) string {
+	for _, v := range row {
+		if v != nil && p.own[*v] {
+			return *v
+		}
+	}
+	return ""
+}
+
+// beforeSubmission keeps what the tables of a BACKUP hold, for comparisons after a RESTORE.
+func (p *player) beforeSubmission(text string) {
+	g := targetRE.FindStringSubmatch(text)
+	if g == nil || !strings.EqualFold(text[:6], "BACKUP") {
+		return
+	}
+	p.keepContent(g[1], g[2])
+}
+
+func (p *player) keepContent(db, label string) {
+	tables, err := p.run("", "", "SHOW TABLES FROM `"+db+"`")
+	if err != nil {
+		return
+	}
+	kept := map[string]string{}
+	for _, row := range tables.rows {
+		kept[*row[0]] = p.c.Content(db, *row[0])
+	}
+	p.content[label] = kept
+	p.lastBkp[db] = label
+}

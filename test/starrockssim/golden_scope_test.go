@@ -1,0 +1,66 @@
+package starrockssim_test
+
+import "strings"
+
+// scopes are tried in order.
+var scopes = []scope{
+	{files: "02-*.jsonl", full: true},
+	{files: "04-*.jsonl", full: true},
+	{files: "06-*.jsonl", full: true},
+	{files: "06b-*.jsonl", full: true, prelude: func(p *player) {
+		p.playFirst("06-restore-new.jsonl", func(*step) bool { return false })
+	}},
+	{files: "08b-*.jsonl", full: true},
+	{files: "08c-*.jsonl", full: true, prelude: func(p *player) {
+		p.playFirst("08-restore-refused.jsonl", func(s *step) bool { return strings.HasPrefix(s.SQL, "SHOW SNAPSHOT") })
+		p.damagedInfos()
+	}},
+	{files: "21-*.jsonl", full: true, prelude: func(p *player) { p.repository("rb", "s3://sr-backup/b/rb") }, notes: slowUploads},
+	{files: "22-restore-task-failures-repository-*.jsonl", full: true, prelude: func(p *player) {
+		p.repository("rb", "s3://sr-backup/b/rb")
+	}},
+	{files: "25-fe-restart-*-3.jsonl", full: true, prelude: restartSource("3", "2026-11-22-16-14-57-711")},
+	{files: "25-fe-restart-bk_*.jsonl", full: true, prelude: restartSource("1", "2026-11-22-16-01-56-236")},
+	{files: "25-fe-restart-rs_*.jsonl", full: true, prelude: restartSource("1", "2026-11-22-16-01-56-236")},
+	{files: "26-followers-takeover-*.jsonl", full: true, frontends: 3, prelude: func(p *player) {
+		p.repository("rf", "s3://sr-backup/b/rf")
+		p.source("f_src", []string{"t"}, 3)
+		p.backup("rf", "f_src", "sf1", "2026-11-22-16-18-30-626")
+	}},
+	{files: "27-timeout-property.jsonl", full: true, prelude: func(p *player) {
+		p.repository("rc", "s3://sr-backup/b/rc")
+	}},
+	{files: "27-*.jsonl", full: true, prelude: func(p *player) {
+		p.repository("rc", "s3://sr-backup/b/rc")
+		p.source("b27src", []string{"t"}, 2)
+		p.backup("rc", "b27src", "s27", recordedStamp(p))
+	}},
+	{files: "60-*.jsonl", full: true},
+	{files: "61-*.jsonl", full: true},
+	{files: "62-*.jsonl", full: true, snapshot: "full62"},
+}
+
+// restartSource makes what file 25 began with.
+func restartSource(round, stamp string) func(*player) {
+	return func(p *player) {
+		p.repository("rc", "s3://sr-backup/b/rc")
+		p.source("r"+round+"_src", []string{"t", "pk"}, 4)
+		p.backup("rc", "r"+round+"_src", "s0_"+round, stamp)
+	}
+}
+
+// recordedStamp is the first backup_timestamp of the recording.
+func recordedStamp(p *player) string {
+	for _, s := range p.steps {
+		if _, rest, ok := strings.Cut(s.SQL, `"backup_timestamp"="`); ok {
+			return rest[:strings.Index(rest, `"`)]
+		}
+	}
+	return ""
+}
+
+func slowUploads(p *player, text string) {
+	if strings.HasPrefix(text, "every file takes 1 s more") {
+		p.delay.Store(int64(goldenTick / 3))
+	}
+}
