@@ -42,7 +42,8 @@ type Repository struct {
 	Location   string `json:"location"`
 }
 
-// Counts sums a restore point up. Bytes and rows are of one replica, as the catalog said.
+// Counts sums a restore point up: bytes are those of the partitions' objects, rows those counted, or else what the
+// catalog said.
 type Counts struct {
 	Databases  int   `json:"databases"`
 	Tables     int   `json:"tables"`
@@ -108,9 +109,9 @@ type Partition struct {
 	Value       string     `json:"value,omitempty"` // its range or list, as the catalog writes it
 	Replication int        `json:"replication,omitempty"`
 	Physical    []Physical `json:"physical"` // from __info
-	Rows        int64      `json:"rows"`
+	Rows        int64      `json:"rows"`                // of one replica
 	RowsExact   bool       `json:"rowsExact,omitempty"` // Rows was counted, and nothing was loaded meanwhile
-	Bytes       int64      `json:"bytes"`
+	Bytes       int64      `json:"bytes"`               // of its objects in the native snapshot
 	Tablets     int        `json:"tablets"`
 	Snapshot    string     `json:"snapshot,omitempty"` // label of the native snapshot; left out in a SnapshotRecord
 }
