@@ -108,7 +108,7 @@ type Partition struct {
 	ID          int64      `json:"id"`              // logical
 	Value       string     `json:"value,omitempty"` // its range or list, as the catalog writes it
 	Replication int        `json:"replication,omitempty"`
-	Physical    []Physical `json:"physical"` // from __info
+	Physical    []Physical `json:"physical"`            // from __info
 	Rows        int64      `json:"rows"`                // of one replica
 	RowsExact   bool       `json:"rowsExact,omitempty"` // Rows was counted, and nothing was loaded meanwhile
 	Bytes       int64      `json:"bytes"`               // of its objects in the native snapshot
