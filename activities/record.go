@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/md5"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -305,7 +304,7 @@ func (r *recorder) table(ctx context.Context, parts []restorepoint.Part, meta *s
 	}
 	t.ID = in.ID
 	if meta != nil {
-		t.Schema = schemaDigest(meta.Tables[t.Name])
+		t.Schema = restorepoint.SchemaOf(meta.Tables[t.Name])
 	}
 	rows := r.countRows(ctx, in)
 	for _, p := range in.Partitions {
@@ -328,23 +327,6 @@ func (r *recorder) table(ctx context.Context, parts []restorepoint.Part, meta *s
 		t.Partitions = append(t.Partitions, partition)
 	}
 	return t, nil
-}
-
-// schemaDigest is equal for tables whose tablets can be mixed: same columns with the same ids, keys, indexes, buckets'
-// columns. Comments and properties do not count.
-func schemaDigest(t starrocks.MetaTable) string {
-	base := t.Schemas[t.Name]
-	indexes := map[string]starrocks.MetaSchema{"": base}
-	for name, s := range t.Schemas {
-		if name != t.Name {
-			indexes[name] = s
-		}
-	}
-	raw, err := json.Marshal([]any{t.KeysType, t.PartitionType, t.Columns, t.SortKey, t.Distribution, t.BloomFilter, indexes})
-	if err != nil {
-		return ""
-	}
-	return restorepoint.Digest(raw)
 }
 
 func (r *recorder) sum(record restorepoint.SnapshotRecord) Recorded {
