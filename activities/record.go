@@ -304,7 +304,11 @@ func (r *recorder) table(ctx context.Context, parts []restorepoint.Part, meta *s
 	}
 	t.ID = in.ID
 	if meta != nil {
-		t.Schema = restorepoint.SchemaOf(meta.Tables[t.Name])
+		schema, err := restorepoint.SchemaOf(meta.Tables[t.Name])
+		if err != nil {
+			return t, fmt.Errorf("schema of table %s: %w", t.Name, err)
+		}
+		t.Schema = schema
 	}
 	rows := r.countRows(ctx, in)
 	for _, p := range in.Partitions {
