@@ -57,11 +57,12 @@ func (p *Plan) isRefused(table string) bool {
 
 // PlanTable is one table of a Plan, with what a run must know or keep of it.
 type PlanTable struct {
-	Table  restorepoint.Table `json:"table"`            // as it goes into, or stands in, the manifest; without partitions
-	Target string             `json:"target,omitempty"` // restore: the name it ends with
-	As     string             `json:"as,omitempty"`     // restore: the name RESTORE creates it under
-	Action string             `json:"action,omitempty"` // restore: a spec.Action… constant
-	LiveID int64              `json:"liveId,omitempty"` // restore: id of the table that stands in the way, for the exchange
+	Table   restorepoint.Table `json:"table"`             // as it goes into, or stands in, the manifest; without partitions
+	Target  string             `json:"target,omitempty"`  // restore: the name it ends with
+	As      string             `json:"as,omitempty"`      // restore: the name RESTORE creates it under
+	Action  string             `json:"action,omitempty"`  // restore: a spec.Action… constant
+	LiveID  int64              `json:"liveId,omitempty"`  // restore: id of the table that stands in the way, for the exchange
+	Dynamic bool               `json:"dynamic,omitempty"` // restore: the live table has dynamic partitioning on
 }
 
 // table finds a planned table by its name in the snapshot.

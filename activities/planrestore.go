@@ -276,7 +276,7 @@ func (p *restorePlanner) table(plan *Plan, at *target, t restorepoint.Table, nam
 		return strings.Compare(a.Partition, b.Partition)
 	})
 	plan.Parts = append(plan.Parts, parts...)
-	plan.Tables = append(plan.Tables, PlanTable{Table: t, Target: d.target, As: d.as, Action: d.action, LiveID: d.liveID})
+	plan.Tables = append(plan.Tables, PlanTable{Table: t, Target: d.target, As: d.as, Action: d.action, LiveID: d.liveID, Dynamic: d.dynamic})
 }
 
 func (p *restorePlanner) part(t restorepoint.Table, part restorepoint.Partition) restorepoint.Part {

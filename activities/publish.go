@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"starkeep/restorepoint"
+	"starkeep/starrocks"
 	"starkeep/storage"
 	"starkeep/workflows/spec"
 )
@@ -93,6 +94,9 @@ func (p *publisher) publish(ctx context.Context, a *Activities) (Published, erro
 		}
 		p.notDone(plans[d.Database], d.Failures)
 	}
+	if err := p.forgetDropped(ctx, a); err != nil {
+		return Published{}, err
+	}
 	if err := p.carry(ctx); err != nil {
 		return Published{}, err
 	}
@@ -119,6 +123,49 @@ func (p *publisher) notDone(plan *Plan, failures []restorepoint.FailedSet) {
 			})
 		}
 	}
+}
+
+// forgetDropped takes what does not exist any more off the list of failures: a partition that was dropped while the
+// backup ran is no failure of the backup. It is named as not covered.
+func (p *publisher) forgetDropped(ctx context.Context, a *Activities) error {
+	there := map[string]map[restorepoint.Place]bool{}
+	kept := p.manifest.Failed[:0]
+	for _, f := range p.manifest.Failed {
+		if f.Partition == "" {
+			kept = append(kept, f)
+			continue
+		}
+		if there[f.Database] == nil {
+			now, err := partitionsNow(ctx, a.clusters[p.in.Spec.Cluster], f.Database)
+			if err != nil {
+				return err
+			}
+			there[f.Database] = now
+		}
+		if there[f.Database][restorepoint.Place{Table: f.Table, Partition: f.Partition}] {
+			kept = append(kept, f)
+			continue
+		}
+		p.manifest.NotCovered = append(p.manifest.NotCovered, restorepoint.NotCovered{
+			Database: f.Database, Name: f.Table + "/" + f.Partition, Kind: "partition", Reason: "dropped while the backup ran",
+		})
+	}
+	p.manifest.Failed = kept
+	return nil
+}
+
+func partitionsNow(ctx context.Context, c *Cluster, database string) (map[restorepoint.Place]bool, error) {
+	now := map[restorepoint.Place]bool{}
+	for row, err := range c.FE.Partitions(ctx, database) {
+		if errors.Is(err, starrocks.ErrUnknownDatabase) {
+			return now, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list the partitions of database %s: %w", database, err)
+		}
+		now[restorepoint.Place{Table: row.Table, Partition: row.Name}] = true
+	}
+	return now, nil
 }
 
 // carry takes over from the resumed point what it has.

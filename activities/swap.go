@@ -81,14 +81,14 @@ type Swapped struct {
 
 // Swap exchanges the restored table with the live one and gives the old one its __before_ name. It is a compare-and-set
 // on the table ids in the plan: whatever an earlier attempt got done is recognised, and a swap is never repeated.
-func (a *Activities) Swap(ctx context.Context, ref TableRef, run string, newID int64) (Swapped, error) {
+func (a *Activities) Swap(ctx context.Context, ref TableRef, run string, newID int64, dynamic bool) (Swapped, error) {
 	w, err := a.resolveTable(ctx, ref)
 	if err != nil {
 		return Swapped{}, failure(err)
 	}
 	x := exchange{fe: w.cluster.FE, SwappedTable: spec.SwappedTable{
 		Database: w.plan.Database, Table: w.table.Target, Beside: w.table.As, Before: restorepoint.BeforeTable(w.table.Target, run),
-		OldID: w.table.LiveID, NewID: newID,
+		OldID: w.table.LiveID, NewID: newID, Dynamic: dynamic,
 	}}
 	s, err := x.swap(ctx)
 	if err != nil {

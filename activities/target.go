@@ -67,11 +67,12 @@ func (p *restorePlanner) look(ctx context.Context, database string) (*target, er
 
 // decision says what happens to one table.
 type decision struct {
-	action string
-	target string // name it ends with
-	as     string // name RESTORE creates it under
-	liveID int64
-	note   string
+	action  string
+	target  string // name it ends with
+	as      string // name RESTORE creates it under
+	liveID  int64
+	dynamic bool
+	note    string
 }
 
 func refused(name, format string, args ...any) decision {
@@ -162,7 +163,7 @@ func (p *restorePlanner) swap(at *target, live starrocks.Table) decision {
 	if _, taken := at.tables[as]; taken {
 		return refused(name, "a table %s exists; drop it first", as)
 	}
-	return decision{action: spec.ActionSwap, target: name, as: as, liveID: live.ID}
+	return decision{action: spec.ActionSwap, target: name, as: as, liveID: live.ID, dynamic: live.Properties[dynamicEnable] == "true"}
 }
 
 // reads tells whether the view's text names the table. It errs on the side of yes: a view that breaks unseen is worse

@@ -27,6 +27,7 @@ func (a *Activities) UndoSwap(ctx context.Context, cluster string, t spec.Swappe
 	if n := loaded - t.NewVersion; n > 0 {
 		out.Done = fmt.Sprintf("swapped back; %d loads since the swap are in the table kept", n)
 	}
+	out.Done += dynamicOn(ctx, c.FE, t)
 	return out, nil
 }
 
@@ -62,6 +63,6 @@ func (a *Activities) FinishSwap(ctx context.Context, cluster string, t spec.Swap
 	if err := c.FE.DropTable(ctx, t.Database, t.Before); err != nil {
 		return out, failure(fmt.Errorf("drop the old table %s.%s: %w", t.Database, t.Before, err))
 	}
-	out.Done = "dropped"
+	out.Done = "dropped" + dynamicOn(ctx, c.FE, t)
 	return out, nil
 }

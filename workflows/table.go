@@ -38,14 +38,22 @@ func (j *databaseJob) finishTable(ctx workflow.Context, table int) {
 	}
 }
 
-// place carries grants over and swaps.
+// place carries properties and grants over and swaps.
 func (j *databaseJob) place(ctx workflow.Context, ref activities.TableRef, t *spec.RestoredTable) error {
 	if t.Action == spec.ActionAdd {
 		return nil
 	}
 	j.phase(ctx, spec.PhaseSwap)
+	var kept activities.Kept
+	err := workflow.ExecuteActivity(short(ctx, j.heartbeat(), "properties of "+t.Table), acts.CarryProperties, ref).Get(ctx, &kept)
+	if err != nil {
+		return err
+	}
+	for _, note := range kept.Notes {
+		j.warn("%s", note)
+	}
 	var carried activities.Carried
-	err := workflow.ExecuteActivity(short(ctx, j.heartbeat(), "grants of "+t.Table), acts.CarryGrants, ref).Get(ctx, &carried)
+	err = workflow.ExecuteActivity(short(ctx, j.heartbeat(), "grants of "+t.Table), acts.CarryGrants, ref).Get(ctx, &carried)
 	if err != nil {
 		return err
 	}
@@ -57,7 +65,7 @@ func (j *databaseJob) place(ctx workflow.Context, ref activities.TableRef, t *sp
 		return nil
 	}
 	var swapped activities.Swapped
-	err = workflow.ExecuteActivity(short(ctx, j.heartbeat(), "swap "+t.Table), acts.Swap, ref, j.Run, t.TableID).Get(ctx, &swapped)
+	err = workflow.ExecuteActivity(short(ctx, j.heartbeat(), "swap "+t.Table), acts.Swap, ref, j.Run, t.TableID, kept.Dynamic).Get(ctx, &swapped)
 	if err != nil {
 		return err
 	}

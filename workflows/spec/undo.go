@@ -11,13 +11,14 @@ type UndoWindow struct {
 // SwappedTable names both tables of a swap. Ids decide, names only show where to look.
 type SwappedTable struct {
 	Database   string `json:"database"`
-	Table      string `json:"table"`      // the live name
-	Before     string `json:"before"`     // name of the old table now
-	Beside     string `json:"beside"`     // name the new table gets when the swap is undone
-	OldID      int64  `json:"oldId"`      // id of the old table
-	NewID      int64  `json:"newId"`      // id of the restored table
-	OldVersion int64  `json:"oldVersion"` // sum of the old table's visible versions right after the swap: loads in flight raise it
-	NewVersion int64  `json:"newVersion"` // the same of the restored table: later loads raise it
+	Table      string `json:"table"`             // the live name
+	Before     string `json:"before"`            // name of the old table now
+	Beside     string `json:"beside"`            // name the new table gets when the swap is undone
+	OldID      int64  `json:"oldId"`             // id of the old table
+	NewID      int64  `json:"newId"`             // id of the restored table
+	Dynamic    bool   `json:"dynamic,omitempty"` // dynamic partitioning was on, and is off until undo or finish
+	OldVersion int64  `json:"oldVersion"`        // sum of the old table's visible versions right after the swap: loads in flight raise it
+	NewVersion int64  `json:"newVersion"`        // the same of the restored table: later loads raise it
 }
 
 // UndoResult answers "undo" and "finish".
