@@ -35,13 +35,13 @@ func (c *cli) backupRun() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&in.Cluster, "cluster", "", "cluster profile to back up")
-	f.StringVar(&in.Repository, "repository", "", "repository profile to back up into")
-	f.StringArrayVar(&in.Include, "include", nil, "what to back up: db, db.table, db.table/partition, with * globs; repeatable (default everything)")
-	f.StringArrayVar(&in.Exclude, "exclude", nil, "what to leave out, in the same grammar; repeatable, wins over --include")
-	f.StringVar(&in.Resume, "resume", "", "partial restore point to complete: only what it lacks is backed up")
-	f.StringArrayVar(&tags, "tag", nil, "key=value kept with the restore point; repeatable")
-	f.StringVar(&in.OnBusy, "on-busy", "", "when another job holds a database: wait (default) or fail")
+	f.StringVar(&in.Cluster, "cluster", "", "cluster profile (`NAME`) to back up")
+	f.StringVar(&in.Repository, "repository", "", "repository profile (`NAME`) to back up into")
+	f.StringArrayVar(&in.Include, "include", nil, "what to back up (`PATTERN`): db, db.table, db.table/partition, with * globs; repeatable (default everything)")
+	f.StringArrayVar(&in.Exclude, "exclude", nil, "what to leave out (`PATTERN`), in the same grammar; repeatable, wins over --include")
+	f.StringVar(&in.Resume, "resume", "", "partial restore `POINT` to complete: only what it lacks is backed up")
+	f.StringArrayVar(&tags, "tag", nil, "`KEY=VALUE` kept with the restore point; repeatable")
+	f.StringVar(&in.OnBusy, "on-busy", "", "what to `do` when another job holds a database: wait (default) or fail")
 	limits := addLimits(f, &in.Limits)
 	flags.add(cmd)
 	flags.addSpecFile(cmd, spec.BackupWorkflow, append(limits, "cluster", "repository", "include", "exclude", "resume", "tag", "on-busy")...)
@@ -105,9 +105,9 @@ func (c *cli) backupList() *cobra.Command {
 			return c.listPoints(cmd.Context(), in, limit)
 		},
 	}
-	cmd.Flags().StringVar(&in.Cluster, "cluster", "", "cluster profile")
-	cmd.Flags().StringVar(&in.Repository, "repository", "", "repository profile")
-	cmd.Flags().IntVar(&limit, "limit", 50, "how many to list; 0 lists all")
+	cmd.Flags().StringVar(&in.Cluster, "cluster", "", "cluster profile (`NAME`)")
+	cmd.Flags().StringVar(&in.Repository, "repository", "", "repository profile (`NAME`)")
+	cmd.Flags().IntVar(&limit, "limit", 50, "how many (`n`) to list; 0 lists all")
 	return cmd
 }
 
@@ -163,8 +163,8 @@ func (c *cli) backupShow() *cobra.Command {
 			return c.showPoint(cmd.Context(), in)
 		},
 	}
-	cmd.Flags().StringVar(&in.Cluster, "cluster", "", "cluster profile")
-	cmd.Flags().StringVar(&in.Repository, "repository", "", "repository profile")
+	cmd.Flags().StringVar(&in.Cluster, "cluster", "", "cluster profile (`NAME`)")
+	cmd.Flags().StringVar(&in.Repository, "repository", "", "repository profile (`NAME`)")
 	return cmd
 }
 

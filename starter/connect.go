@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -42,18 +43,29 @@ func (c *cli) connect(ctx context.Context) (*temporalServer, error) {
 	options.ConnectionOptions.GetSystemInfoTimeout = dialTimeout
 
 	where := fmt.Sprintf("%s, namespace %s", options.HostPort, options.Namespace)
-	dialled, err := client.DialContext(ctx, options)
+	dialled, err := c.dial(ctx, options)
 	if err != nil {
 		if exitCode(err) == exitNoAccess {
 			return nil, err
 		}
-		return nil, codedError{exitFailed, fmt.Sprintf("no Temporal server answers at %s (%s); start one, or name yours with --address or TEMPORAL_ADDRESS", where, oneLine(err.Error()))}
+		return nil, codedError{exitFailed, fmt.Sprintf("no Temporal server answers at %s (%s); start one, or name yours with --address or TEMPORAL_ADDRESS", where, dialProblem(err))}
 	}
 	payloads := options.DataConverter
 	if payloads == nil {
 		payloads = converter.GetDefaultDataConverter()
 	}
 	return &temporalServer{Client: dialled, where: where, converter: payloads}, nil
+}
+
+var dialDetail = regexp.MustCompile(`dial tcp [^"]+`)
+
+// dialProblem takes the reason out of what gRPC says around it.
+func dialProblem(err error) string {
+	text := oneLine(err.Error())
+	if reason := dialDetail.FindString(text); reason != "" {
+		return reason
+	}
+	return text
 }
 
 func orDefault(value, def string) string {

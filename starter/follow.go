@@ -2,9 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"syscall"
 	"time"
+
+	"go.temporal.io/api/serviceerror"
 )
 
 // againWithin is how long a second Ctrl-C counts as one.
@@ -49,7 +53,7 @@ func (f *following) wait(ctx context.Context, timeout time.Duration) error {
 	for {
 		select {
 		case err := <-f.done:
-			return err
+			return f.outOfSight(err)
 		case <-late:
 			f.unwatch()
 			f.c.say("starkeep: %s is still running after %s; it goes on by itself.", f.run.WorkflowID, timeout)
@@ -63,6 +67,18 @@ func (f *following) wait(ctx context.Context, timeout time.Duration) error {
 			f.watch(ctx)
 		}
 	}
+}
+
+// outOfSight tells the end of a run from the loss of Temporal, which says nothing about the run.
+func (f *following) outOfSight(err error) error {
+	var unavailable *serviceerror.Unavailable
+	var late *serviceerror.DeadlineExceeded
+	if !errors.As(err, &unavailable) && !errors.As(err, &late) {
+		return err
+	}
+	return withHint(
+		codedError{exitFailed, fmt.Sprintf("Temporal (%s) does not answer any more: %s; %s goes on by itself when it does", f.t.where, dialProblem(err), f.run.WorkflowID)},
+		"  come back:  starkeep job watch "+f.run.WorkflowID)
 }
 
 // turnAway answers a Ctrl-C: it says how to come back, and a second one soon after asks whether to cancel. It tells

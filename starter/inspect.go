@@ -27,7 +27,7 @@ func (c *cli) inspect(ctx context.Context, in spec.Inspect) (spec.InspectResult,
 // inspecting checks the first question, connects, and lets ask put its questions.
 func (c *cli) inspecting(ctx context.Context, first spec.Inspect, ask func(inspector) error) error {
 	if err := first.Validate(); err != nil {
-		return usagef("%v", err)
+		return usagef("%s", inFlags(err.Error()))
 	}
 	t, err := c.connect(ctx)
 	if err != nil {
@@ -44,14 +44,12 @@ func (c *cli) inspectOn(ctx context.Context, t *temporalServer, in spec.Inspect)
 		workflow: spec.InspectWorkflow,
 		id:       "inspect/" + rand.Text(),
 		summary:  "read " + in.Read + " for the CLI",
-		timeout:  inspectTimeout,
+		timeout:  inspectTimeout + workerGrace,
 		input:    in,
 	})
 	if err != nil {
 		return answer, err
 	}
-	err = c.attended(ctx, t, inspectTimeout, func(ctx context.Context) error {
-		return t.GetWorkflow(ctx, begun.WorkflowID, begun.RunID).Get(ctx, &answer)
-	})
+	err = c.resultOf(ctx, t, begun, inspectTimeout, &answer)
 	return answer, err
 }

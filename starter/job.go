@@ -39,7 +39,7 @@ func (c *cli) jobWatch() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().DurationVar(&waitTimeout, "wait-timeout", 0, "stop waiting after this long, exit code 9 (default: no limit)")
+	cmd.Flags().DurationVar(&waitTimeout, "wait-timeout", 0, "stop waiting after this `long`, exit code 9 (default: no limit)")
 	return cmd
 }
 
@@ -102,9 +102,9 @@ func (c *cli) jobCancel() *cobra.Command {
 }
 
 // cancelMeans is what a cancel does, in every phase.
-const cancelMeans = "What StarRocks has not begun to commit is cancelled, and existing data stays as it is.\n" +
-	"What is committing is finished, with everything that must follow, because stopping there could mix old and new data.\n" +
-	"What was not started yet is left out and named in the result."
+const cancelMeans = `What StarRocks has not begun to commit is cancelled; existing data stays as it is.
+What is committing is finished, with all that must follow: stopping there could
+mix old and new data. What has not started is left out, and named in the result.`
 
 func (c *cli) cancelJob(ctx context.Context, t *temporalServer, found *client.WorkflowExecutionDescription) error {
 	id := found.WorkflowExecution.ID
@@ -135,7 +135,7 @@ func (c *cli) jobPause() *cobra.Command {
 			return c.pauseOrResume(cmd.Context(), args[0], spec.UpdatePause, spec.Pause{Reason: reason})
 		},
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "shown to whoever looks at its progress")
+	cmd.Flags().StringVar(&reason, "reason", "", "`text` shown to whoever looks at its progress")
 	return cmd
 }
 

@@ -48,7 +48,7 @@ func (c *cli) jobList() *cobra.Command {
 			return c.listJobs(cmd.Context(), cluster, all)
 		},
 	}
-	cmd.Flags().StringVar(&cluster, "cluster", "", "only this cluster's, and also what its FE says, whoever started it")
+	cmd.Flags().StringVar(&cluster, "cluster", "", "only this cluster's (`NAME`), and also what its FE says, whoever started it")
 	cmd.Flags().BoolVar(&all, "all", false, fmt.Sprintf("also runs that have ended, newest first, %d at most", listedClosed))
 	return cmd
 }
@@ -58,7 +58,7 @@ func (c *cli) listJobs(ctx context.Context, cluster string, all bool) error {
 	in := spec.Inspect{Read: spec.ReadJobs, Cluster: cluster}
 	if cluster != "" {
 		if err := in.Validate(); err != nil {
-			return usagef("%v", err)
+			return usagef("%s", inFlags(err.Error()))
 		}
 	}
 	t, err := c.connect(ctx)

@@ -10,13 +10,10 @@ import (
 
 // addLimits adds the flags of spec.Limits and returns their names.
 func addLimits(f *pflag.FlagSet, limits *spec.Limits) []string {
-	f.Var((*durationFlag)(&limits.UnitDuration), "unit-duration", "how long one BACKUP or RESTORE statement should take (default 10m)")
-	f.IntVar(&limits.MaxTabletsPerUnit, "max-tablets-per-unit", 0, "most tablets of one statement (default 20000)")
-	f.IntVar(&limits.MaxPartitionsPerUnit, "max-partitions-per-unit", 0, "most partitions of one statement (default no bound)")
-	f.IntVar(&limits.ParallelDatabases, "parallel-databases", 0, "databases worked on at once (default 8)")
-	for _, name := range []string{"max-tablets-per-unit", "max-partitions-per-unit", "parallel-databases"} {
-		f.Lookup(name).DefValue = ""
-	}
+	f.Var((*durationFlag)(&limits.UnitDuration), "unit-duration", "how `long` one BACKUP or RESTORE statement should take (default 10m)")
+	f.IntVar(&limits.MaxTabletsPerUnit, "max-tablets-per-unit", 0, "most tablets (`n`) of one statement (default 20000)")
+	f.IntVar(&limits.MaxPartitionsPerUnit, "max-partitions-per-unit", 0, "most partitions (`n`) of one statement (default no bound)")
+	f.IntVar(&limits.ParallelDatabases, "parallel-databases", 0, "databases (`n`) worked on at once (default 8)")
 	return []string{"unit-duration", "max-tablets-per-unit", "max-partitions-per-unit", "parallel-databases"}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -62,9 +63,18 @@ func writeYAML(w io.Writer, data any) error {
 	return encoder.Close()
 }
 
-// plain takes JSON's braces and quotes away; empty lists and maps keep their braces.
+// surelyText is text that no YAML reader takes for something else: older ones read yes, off, 12:30 and 2026-11-22 as
+// booleans, numbers and dates.
+var surelyText = regexp.MustCompile(`^[A-Za-z_/]`)
+
+var oldBoolean = regexp.MustCompile(`^(?i:y|n|yes|no|on|off|true|false|null)$`)
+
+// plain takes JSON's braces and quotes away where that is safe; empty lists and maps keep their braces.
 func plain(node *yaml.Node) {
-	if node.Kind == yaml.ScalarNode || len(node.Content) > 0 {
+	isText := node.Kind == yaml.ScalarNode && node.Tag == "!!str"
+	quoted := isText && (!surelyText.MatchString(node.Value) || oldBoolean.MatchString(node.Value))
+	empty := node.Kind != yaml.ScalarNode && len(node.Content) == 0
+	if !quoted && !empty {
 		node.Style = 0
 	}
 	for _, child := range node.Content {

@@ -48,10 +48,24 @@ func (c *cli) attended(ctx context.Context, t *temporalServer, timeout time.Dura
 		case <-check.C:
 			here, seen, err := t.presence(ctx, c.now())
 			if err == nil && !here {
+				cancel()
+				<-done // the call writes its answer no more
 				return codedError{exitFailed, t.noWorker(seen)}
 			}
 		}
 	}
+}
+
+// resultOf waits for a run that only answers its caller, and ends it when nobody takes it up.
+func (c *cli) resultOf(ctx context.Context, t *temporalServer, r started, timeout time.Duration, result any) error {
+	err := c.attended(ctx, t, timeout, func(ctx context.Context) error {
+		return t.GetWorkflow(ctx, r.WorkflowID, r.RunID).Get(ctx, result)
+	})
+	var silence codedError
+	if errors.As(err, &silence) {
+		_ = t.TerminateWorkflow(ctx, r.WorkflowID, r.RunID, "nobody waits for its answer any more")
+	}
+	return err
 }
 
 // explainSilence turns the deadline of an attended call into a sentence.

@@ -65,6 +65,10 @@ func writeFailed(w io.Writer, failed []spec.FailedPart, all int64) {
 		return
 	}
 	all = max(all, int64(len(failed)))
+	if len(failed) == 0 {
+		fmt.Fprintf(w, "\n%s failed.\n", plural(all, "part", "parts"))
+		return
+	}
 	fmt.Fprintf(w, "\n%s failed:\n", plural(all, "part", "parts"))
 	var rows [][]string
 	for _, f := range failed {
@@ -72,7 +76,7 @@ func writeFailed(w io.Writer, failed []spec.FailedPart, all int64) {
 	}
 	writeTable(w, []column{{"DATABASE", false}, {"TABLE", false}, {"PARTITION", false}, {"REASON", false}}, rows)
 	if more := all - int64(len(failed)); more > 0 {
-		fmt.Fprintf(w, "… and %s more; the restore point's manifest has all.\n", count(more))
+		fmt.Fprintf(w, "… and %s more.\n", count(more))
 	}
 }
 
@@ -139,23 +143,29 @@ func actionsText(actions map[string]int64) string {
 	return strings.Join(parts, ", ")
 }
 
-// writeRestore shows what was restored and how it was proven.
-func writeRestore(w io.Writer, r spec.RestoreResult) {
+// writeRestore shows what was restored and how it was proven. A run whose proof failed must not read like one that is.
+func writeRestore(w io.Writer, r spec.RestoreResult, proven bool) {
 	fmt.Fprintf(w, "Restored from %s.\n", oneLine(r.Point))
 	writeCancelled(w, r.CancelRequested)
 	writeDatabases(w, r.Databases)
-	writeTables(w, r.Tables)
+	if len(r.Tables) > 0 {
+		fmt.Fprintln(w, proofText(proven))
+		writeTables(w, r.Tables)
+	}
 	fmt.Fprintf(w, "\n%s, %s, %s restored.\n", plural(r.Partitions, "partition", "partitions"), plural(r.Tablets, "tablet", "tablets"), size(r.Bytes))
 	writeFailed(w, r.Failed, r.FailedCount)
 	writeWarnings(w, r.Warnings)
 }
 
+func proofText(proven bool) string {
+	if proven {
+		return "\nProven: every table below has exactly the partitions, versions and tablets that the restore point promises."
+	}
+	return "\nNOT PROVEN: not every table below is what the restore point promises; see what failed."
+}
+
 // writeTables is the proof of each table.
 func writeTables(w io.Writer, tables []spec.RestoredTable) {
-	if len(tables) == 0 {
-		return
-	}
-	fmt.Fprintln(w, "\nProven: every table below has a new id and the partitions, versions and tablets of the restore point.")
 	columns := []column{{"TABLE", false}, {"ACTION", false}, {"PARTITIONS", true}, {"TABLETS", true}, {"ROWS", true},
 		{"ROWS COMPARED", false}, {"GRANTS", true}, {"OLD TABLE", false}, {"NOTE", false}}
 	var rows [][]string

@@ -38,7 +38,7 @@ func (c *cli) repoList() *cobra.Command {
 			return c.print(repositoryList{rows}, func(w io.Writer) { writeRepositories(w, rows) })
 		},
 	}
-	cmd.Flags().StringVar(&cluster, "cluster", "", "cluster profile")
+	cmd.Flags().StringVar(&cluster, "cluster", "", "cluster profile (`NAME`)")
 	return cmd
 }
 
@@ -53,7 +53,7 @@ func (c *cli) repoShow() *cobra.Command {
 			return c.showRepository(cmd.Context(), cluster, args[0])
 		},
 	}
-	cmd.Flags().StringVar(&cluster, "cluster", "", "cluster profile")
+	cmd.Flags().StringVar(&cluster, "cluster", "", "cluster profile (`NAME`)")
 	return cmd
 }
 

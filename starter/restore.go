@@ -28,19 +28,18 @@ type restoreInput struct {
 
 func (r *restoreInput) add(cmd *cobra.Command, flags *runFlags) {
 	f := cmd.Flags()
-	f.StringVar(&r.Cluster, "cluster", "", "cluster profile to restore into")
-	f.StringVar(&r.Repository, "repository", "", "repository profile that holds the restore point")
-	f.StringVar(&r.Point, "point", "", "restore point: an id, or latest (default), the newest complete one")
-	f.StringVar(&r.SourceCluster, "source-cluster", "", "cluster whose restore points are meant (default --cluster)")
-	f.StringArrayVar(&r.Include, "include", nil, "what to restore: db, db.table, db.table/partition, with * globs; repeatable (default everything)")
-	f.StringArrayVar(&r.Exclude, "exclude", nil, "what to leave out, in the same grammar; repeatable, wins over --include")
-	f.StringArrayVar(&r.renames, "rename", nil, "db=other or db.table=other.name; repeatable")
-	f.StringVar(&r.OnExisting, "on-existing", "", "tables that exist: swap (default: restore beside and exchange, undoable), fail, or rename (restore under another name)")
-	f.IntVar(&r.ReplicationNum, "replication-num", 0, "replicas of restored partitions (default the source's, at most one per live host)")
+	f.StringVar(&r.Cluster, "cluster", "", "cluster profile (`NAME`) to restore into")
+	f.StringVar(&r.Repository, "repository", "", "repository profile (`NAME`) that holds the restore point")
+	f.StringVar(&r.Point, "point", "", "restore `POINT`: an id, or latest (default), the newest complete one")
+	f.StringVar(&r.SourceCluster, "source-cluster", "", "cluster (`NAME`) whose restore points are meant (default --cluster)")
+	f.StringArrayVar(&r.Include, "include", nil, "what to restore (`PATTERN`): db, db.table, db.table/partition, with * globs; repeatable (default everything)")
+	f.StringArrayVar(&r.Exclude, "exclude", nil, "what to leave out (`PATTERN`), in the same grammar; repeatable, wins over --include")
+	f.StringArrayVar(&r.renames, "rename", nil, "`FROM=TO`: db=other or db.table=other.name; repeatable")
+	f.StringVar(&r.OnExisting, "on-existing", "", "what to `do` with tables that exist: swap (default: restore beside and exchange, undoable), fail, or rename (restore under another name)")
+	f.IntVar(&r.ReplicationNum, "replication-num", 0, "replicas (`n`) of restored partitions (default the source's, at most one per live host)")
 	f.BoolVar(&r.SkipGrants, "skip-grants", false, "swap tables even where their grants cannot be carried over")
-	f.Var((*durationFlag)(&r.UndoWindow), "undo-window", "how long the old tables are kept after a swap (default 72h)")
-	f.StringVar(&r.OnBusy, "on-busy", "", "when another job holds a database: wait (default) or fail")
-	f.Lookup("replication-num").DefValue = ""
+	f.Var((*durationFlag)(&r.UndoWindow), "undo-window", "how `long` the old tables are kept after a swap (default 72h)")
+	f.StringVar(&r.OnBusy, "on-busy", "", "what to `do` when another job holds a database: wait (default) or fail")
 	limits := addLimits(f, &r.Limits)
 	flags.addSpecFile(cmd, spec.RestoreWorkflow, append(limits, "cluster", "repository", "point", "source-cluster", "include", "exclude",
 		"rename", "on-existing", "replication-num", "skip-grants", "undo-window", "on-busy")...)
@@ -104,15 +103,13 @@ func (c *cli) plan(ctx context.Context, t *temporalServer, in spec.Restore, name
 		id:       spec.RestoreID(in.Cluster, "plan-"+strings.TrimPrefix(name, "manual-")),
 		summary:  fmt.Sprintf("plan a restore into %s from %s: %s", in.Cluster, in.Repository, selectionText(in.Include, in.Exclude)),
 		details:  inputDetails(in),
-		timeout:  planTimeout,
+		timeout:  planTimeout + workerGrace,
 		input:    in,
 	})
 	if err != nil {
 		return result, err
 	}
-	err = c.attended(ctx, t, planTimeout, func(ctx context.Context) error {
-		return t.GetWorkflow(ctx, begun.WorkflowID, begun.RunID).Get(ctx, &result)
-	})
+	err = c.resultOf(ctx, t, begun, planTimeout, &result)
 	return result, withHint(err, nextAfter(err, orDefault(in.SourceCluster, in.Cluster), in.Repository))
 }
 
@@ -213,11 +210,13 @@ func (c *cli) showRestore(id string, result spec.RestoreResult, err error, clust
 	if err != nil && (!details(err, &result) || (len(result.Tables) == 0 && len(result.Databases) == 0)) {
 		return withHint(err, nextAfter(err, cluster, repository))
 	}
-	write := writeRestore
-	if result.DryRun {
-		write = writePlan
-	}
-	if failed := c.print(result, func(w io.Writer) { write(w, result) }); failed != nil {
+	if failed := c.print(result, func(w io.Writer) {
+		if result.DryRun {
+			writePlan(w, result)
+			return
+		}
+		writeRestore(w, result, exitCode(err) != exitMismatch)
+	}); failed != nil {
 		return failed
 	}
 	if result.Undo != "" {

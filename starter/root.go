@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/signal"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/vbauerster/mpb/v8/cwriter"
+	"go.temporal.io/sdk/client"
 )
 
 // cli is what every command works with. Tests give it other streams, another clock and their own Ctrl-C.
@@ -26,6 +28,7 @@ type cli struct {
 	width   func() (columns, rows int)
 	now     func() time.Time
 	signals func() (arrive <-chan os.Signal, stop func())
+	dial    func(context.Context, client.Options) (client.Client, error)
 
 	address, namespace string
 	format             string
@@ -41,6 +44,7 @@ func newCLI(in, out, errOut *os.File) *cli {
 		width:   func() (int, int) { return terminalSize(errOut) },
 		now:     time.Now,
 		signals: interrupts,
+		dial:    client.DialContext,
 	}
 }
 
@@ -78,8 +82,8 @@ func (c *cli) root() *cobra.Command {
 		Long:          "starkeep backs up and restores StarRocks databases through Temporal workflows: what is started here goes on\nwithout this terminal, survives crashes, and can be watched, paused and cancelled from anywhere.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
-			if err := checkFormat(c.format); err != nil {
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := errors.Join(checkFormat(c.format), cmd.ValidateFlagGroups()); err != nil {
 				return err
 			}
 			c.parsed = true
@@ -90,9 +94,9 @@ func (c *cli) root() *cobra.Command {
 	root.SetOut(c.out)
 	root.SetErr(c.err)
 	flags := root.PersistentFlags()
-	flags.StringVar(&c.address, "address", "", "Temporal's address (default: TEMPORAL_ADDRESS, the Temporal profile, or localhost:7233)")
-	flags.StringVar(&c.namespace, "namespace", "", "Temporal namespace (default: TEMPORAL_NAMESPACE, the Temporal profile, or default)")
-	flags.StringVarP(&c.format, "output", "o", formatTable, "what stdout gets: table, json or yaml")
+	flags.StringVar(&c.address, "address", "", "Temporal's `HOST:PORT` (default: TEMPORAL_ADDRESS, the Temporal profile, or localhost:7233)")
+	flags.StringVar(&c.namespace, "namespace", "", "Temporal namespace (`NAME`; default: TEMPORAL_NAMESPACE, the Temporal profile, or default)")
+	flags.StringVarP(&c.format, "output", "o", formatTable, "`format` of stdout: table, json or yaml")
 	root.AddCommand(c.backup(), c.restore(), c.job(), c.repo(), c.config(), c.version())
 	return root
 }

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -29,15 +30,15 @@ type runFlags struct {
 
 func (f *runFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.name, "name", "", "name of this run in its workflow id (default manual-<UTC time>)")
+	flags.StringVar(&f.name, "name", "", "`NAME` of this run in its workflow id (default manual-<UTC time>)")
 	flags.BoolVar(&f.detach, "detach", false, "start it, print its id and return")
-	flags.DurationVar(&f.waitTimeout, "wait-timeout", 0, "stop waiting after this long, exit code 9; the run goes on (default: no limit)")
+	flags.DurationVar(&f.waitTimeout, "wait-timeout", 0, "stop waiting after this `long`, exit code 9; the run goes on (default: no limit)")
 	cmd.MarkFlagsMutuallyExclusive("detach", "wait-timeout")
 }
 
 // addSpecFile lets the whole input come from a file instead of from the flags that describe it.
 func (f *runFlags) addSpecFile(cmd *cobra.Command, workflow string, instead ...string) {
-	cmd.Flags().StringVar(&f.specFile, "spec", "", "read the input of the workflow "+workflow+" as JSON from this file (- for stdin), instead of the flags that describe it")
+	cmd.Flags().StringVar(&f.specFile, "spec", "", "read the input of the workflow "+workflow+" as JSON from this `FILE` (- for stdin), instead of the flags that describe it")
 	for _, flag := range instead {
 		cmd.MarkFlagsMutuallyExclusive("spec", flag)
 	}
@@ -56,10 +57,31 @@ func (c *cli) load(f runFlags, in input) error {
 	if err := json.Unmarshal(text, in); err != nil {
 		return usagef("the spec is not JSON: %v", err)
 	}
-	if err := in.Validate(); err != nil {
-		return usagef("%v", err)
+	err = in.Validate()
+	switch {
+	case err == nil:
+		return nil
+	case f.specFile == "":
+		return usagef("%s", inFlags(err.Error()))
 	}
-	return nil
+	return usagef("%v", err)
+}
+
+var fieldWords = regexp.MustCompile(`field "(?:[A-Za-z]+\.)?([A-Za-z]+)"`)
+
+// inFlags says what is wrong with an input in the words of the command line: field "onBusy" is --on-busy there.
+func inFlags(problem string) string {
+	return fieldWords.ReplaceAllStringFunc(problem, func(field string) string {
+		name := fieldWords.FindStringSubmatch(field)[1]
+		var flag strings.Builder
+		for _, letter := range name {
+			if unicode.IsUpper(letter) {
+				flag.WriteByte('-')
+			}
+			flag.WriteRune(unicode.ToLower(letter))
+		}
+		return "--" + flag.String()
+	})
 }
 
 func (c *cli) specText(file string, in input) ([]byte, error) {

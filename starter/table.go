@@ -16,8 +16,11 @@ type column struct {
 	right bool
 }
 
-// writeTable writes rows under headings. A column in which no row has anything is left out.
+// writeTable writes rows under headings. A column in which no row has anything is left out, and so is an empty table.
 func writeTable(w io.Writer, columns []column, rows [][]string) {
+	if len(rows) == 0 {
+		return
+	}
 	widths := make([]int, len(columns))
 	for _, row := range rows {
 		for i, cell := range row {

@@ -40,6 +40,9 @@ func (c *cli) restoreFinish() *cobra.Command {
 		Example: "  starkeep restore finish restore/prod/manual-20261122T150405Z",
 		Args:    oneArg("the id of a restore, like restore/prod/manual-20261122T150405Z"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := undoWindowID(args[0]); err != nil {
+				return err
+			}
 			if err := c.needsAnswer("restore finish", yes); err != nil {
 				return err
 			}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"starkeep/workflows/spec"
+)
+
+var updateGolden = flag.Bool("update", false, "write testdata/*.txt instead of comparing")
+
+// golden compares text with testdata/<name>.txt; go test ./starter -update writes it.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".txt")
+	if *updateGolden {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (go test ./starter -update writes it anew)\n%s", path, diff)
+	}
+}
+
+var (
+	point = "20261122T150405Z-a1b2c3"
+
+	partialBackup = spec.BackupResult{
+		Point: point, Bytes: 41 * gib, Objects: 12034, Tablets: 3012, Partitions: 124, Carried: 17,
+		Databases: []spec.DatabaseResult{
+			{Database: "sales", Units: 8, UnitsFailed: 1, Attempts: 11, Partitions: 120, Tablets: 3000, Bytes: 40 * gib, Seconds: 182},
+			{Database: "web", Units: 1, Attempts: 1, Partitions: 4, Tablets: 12, Bytes: gib, Seconds: 19},
+			{Database: "crm", UnitsFailed: 3, Attempts: 3, Seconds: 57, Stopped: "three units failed alike: no space left on device"},
+		},
+		Failed: []spec.FailedPart{
+			{Database: "sales", Table: "orders", Partition: "p202601", Reason: "failed to make snapshot on backend 10003:\ntablet 10234 has not enough replicas"},
+			{Database: "crm", Table: "contacts", Reason: "no space left on device"},
+		},
+		FailedCount: 212,
+		NotCovered: []spec.NotCovered{
+			{Database: "sales", Name: "v_daily", Kind: "view", Reason: "views are not backed up yet"},
+			{Database: "sales", Name: "mv_sum", Kind: "materialized view", Reason: "materialized views are not backed up yet"},
+		},
+		Warnings: []string{"sales.orders: transaction 4711 was committed, not visible, when the snapshot was made"},
+	}
+	plannedRestore = spec.RestoreResult{
+		Point: point, DryRun: true, Partitions: 53, Tablets: 1205, Bytes: 13 * gib,
+		Plan: []spec.PlannedTable{
+			{Database: "sales", Table: "orders", From: "sales.orders", Action: spec.ActionSwap, Partitions: 48, Tablets: 1200, Bytes: 13 * gib, Note: "3 grants are carried over"},
+			{Database: "sales", Table: "customers", From: "sales.customers", Action: spec.ActionCreate, Partitions: 4, Tablets: 4, Bytes: 12 << 20},
+			{Database: "sandbox", Table: "hits", From: "web.hits", Action: spec.ActionAdd, Partitions: 1, Tablets: 1, Bytes: 512},
+			{Database: "sales", Table: "lines", From: "sales.lines", Action: spec.ActionRefuse, Note: "an asynchronous materialized view reads it: sales.mv_sum"},
+		},
+		Warnings: []string{"sales.orders: AUTO_INCREMENT goes back"},
+	}
+	doneRestore = spec.RestoreResult{
+		Point: point, Partitions: 52, Tablets: 1204, Bytes: 13 * gib, Undo: "undo/prod/r1", CancelRequested: true,
+		Databases: []spec.DatabaseResult{{Database: "sales", Units: 1, Attempts: 1, Partitions: 52, Tablets: 1204, Bytes: 13 * gib, Seconds: 7500}},
+		Tables: []spec.RestoredTable{
+			{Database: "sales", Table: "orders", Action: spec.ActionSwap, TableID: 11, Partitions: 48, Tablets: 1200, Rows: 1200300, RowsProven: true, Before: "orders__before_1a2b3c4d", Grants: 3},
+			{Database: "sales", Table: "customers", Action: spec.ActionCreate, TableID: 12, Partitions: 4, Tablets: 4},
+			{Database: "sales", Table: "empty", Action: spec.ActionCreate, TableID: 13, Partitions: 1, Tablets: 1, RowsProven: true},
+		},
+	}
+)
+
+func TestResultsAsText(t *testing.T) {
+	text := func(write func(*strings.Builder)) string {
+		var b strings.Builder
+		write(&b)
+		return b.String()
+	}
+	now := began.Add(2 * time.Hour)
+	for name, got := range map[string]string{
+		"backup-partial": text(func(b *strings.Builder) { writeBackup(b, partialBackup) }),
+		"backup-complete": text(func(b *strings.Builder) {
+			writeBackup(b, spec.BackupResult{Point: point, Complete: true, Partitions: 1, Tablets: 1, Bytes: 12, Objects: 3})
+		}),
+		"backup-nothing":   text(func(b *strings.Builder) { writeBackup(b, spec.BackupResult{FailedCount: 1, CancelRequested: true}) }),
+		"restore-plan":     text(func(b *strings.Builder) { writePlan(b, plannedRestore) }),
+		"restore-done":     text(func(b *strings.Builder) { writeRestore(b, doneRestore, true) }),
+		"restore-unproven": text(func(b *strings.Builder) { writeRestore(b, doneRestore, false) }),
+		"undo": text(func(b *strings.Builder) {
+			writeUndo(b, spec.UndoResult{Warnings: []string{"sales.orders: 2 loads came after the swap; they are in the kept table"}, Tables: []spec.UndoneTable{
+				{Database: "sales", Table: "orders", Done: "swapped back", Kept: "orders__restore_1a2b3c4d"},
+				{Database: "sales", Table: "lines", Done: "left alone: its id is 99, not 11: somebody exchanged it"}}})
+		}),
+		"undo-window": text(func(b *strings.Builder) {
+			writeUndoWindow(b, spec.UndoWindow{Cluster: "prod", Restore: "restore/prod/r1", Tables: []spec.SwappedTable{{Database: "sales", Table: "orders", Before: "orders__before_1a2b3c4d"}}})
+		}),
+		"points": text(func(b *strings.Builder) {
+			writePoints(b, []spec.PointRow{
+				{ID: point, CreatedAt: "2026-11-22T15:04:05Z", Complete: true, Databases: 3, Tables: 12, Partitions: 120, Tablets: 4170, Bytes: 30 * gib, Tags: map[string]string{"why": "nightly", "by": "cron"}},
+				{ID: "20261121T150405Z-a1b2c3", CreatedAt: "2026-11-21T15:04:05Z", Failed: 1200, Databases: 3, Tables: 12, Partitions: 119, Tablets: 4000, Bytes: 29 * gib, Parent: "20261120T150405Z-ffffff"},
+				{ID: "20261120T150405Z-ffffff", Problem: "format version 2 is newer than this starkeep"}})
+		}),
+		"point": text(func(b *strings.Builder) {
+			writePoint(b, spec.PointDetails{PointRow: spec.PointRow{ID: point, CreatedAt: "2026-11-22T15:04:05Z", Databases: 1, Tables: 2, Partitions: 52, Tablets: 1204, Bytes: 13 * gib, Failed: 1},
+				Cluster: "prod", Repository: "s3-eu", Truncated: true,
+				Tables: []spec.PointTable{{Database: "sales", Table: "orders", Keys: "DUP_KEYS", Partitions: 48, Tablets: 1200, Bytes: 13 * gib, Rows: 1200300}},
+				Failed: partialBackup.Failed[:1], NotCovered: partialBackup.NotCovered})
+		}),
+		"jobs": text(func(b *strings.Builder) {
+			writeJobs(b, jobs{Runs: []runRow{{ID: "backup/prod/nightly", Workflow: "Backup", Status: "Running", Phase: "upload", Started: "2026-11-22T15:04:05Z"},
+				{ID: "restore/prod/r1", Workflow: "Restore", Status: "Completed", Started: "2026-11-21T15:04:05Z", Closed: "2026-11-21T15:05:07Z"}},
+				Jobs: []spec.JobRow{{Statement: "BACKUP", Database: "sales", Label: "sk_sales_0123456789ab_u1_a1", State: "UPLOADING", JobID: 10234, Created: "2026-11-22 15:04:07", Status: "OK", Ours: true},
+					{Statement: "RESTORE", Database: "web", Label: "by_hand", State: "COMMIT", JobID: 10111, Created: "2026-11-21 11:04:07", Errors: "x", Note: "hangs: CANCEL RESTORE FROM `web`"}}}, now)
+		}),
+		"repositories": text(func(b *strings.Builder) {
+			writeRepositories(b, []spec.RepositoryRow{{Name: "s3_eu", Profile: "s3-eu", Location: "s3://backups/prod"}, {Name: "old", Location: "hdfs://x", ReadOnly: true, Error: "connection refused"}})
+		}),
+		"repository": text(func(b *strings.Builder) {
+			writeRepository(b, spec.RepositoryRow{Name: "s3_eu", Profile: "s3-eu", Location: "s3://backups/prod"})
+		}),
+		"checks": text(func(b *strings.Builder) {
+			writeChecks(b, []spec.CheckRow{{Profile: "clusters.prod", Check: "connect", OK: true, Message: "3.5.0"}, {Profile: "repositories.s3-eu", Check: "write", Message: "AccessDenied"}})
+		}),
+	} {
+		t.Run(name, func(t *testing.T) { golden(t, name, got) })
+	}
+}
+
+func TestResultsAsData(t *testing.T) {
+	for _, format := range []string{formatJSON, formatYAML} {
+		c, out, _ := testCLI("")
+		c.format = format
+		if err := c.print(partialBackup, nil); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, "backup-partial-"+format, out.String())
+	}
+}
+
+func TestYAMLKeepsTypes(t *testing.T) {
+	c, out, _ := testCLI("")
+	c.format = formatYAML
+	data := struct {
+		Text   string            `json:"text"`
+		Number int64             `json:"number"`
+		Empty  []string          `json:"empty"`
+		Tags   map[string]string `json:"tags"`
+		Lines  string            `json:"lines"`
+	}{"123", 9007199254740993, []string{}, map[string]string{"yes": "no", "<a>": "true"}, "a\nb: c"}
+	if err := c.print(data, nil); err != nil {
+		t.Fatal(err)
+	}
+	want := "text: \"123\"\nnumber: 9007199254740993\nempty: []\ntags:\n  \"<a>\": \"true\"\n  \"yes\": \"no\"\nlines: |-\n  a\n  b: c\n"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Error(diff)
+	}
+}
