@@ -21,6 +21,7 @@ const maxPointTables = 1000
 
 // Inspect reads what the CLI shows. It changes nothing.
 func (a *Activities) Inspect(ctx context.Context, in spec.Inspect) (spec.InspectResult, error) {
+	defer keepAlive(ctx)()
 	var out spec.InspectResult
 	var err error
 	switch in.Read {

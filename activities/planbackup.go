@@ -41,12 +41,11 @@ type PlannedDatabase struct {
 // repository. It changes nothing in StarRocks. It fails with InvalidSpec for a pattern that matches nothing,
 // RepositoryMissing, VersionUnsupported for a shared-data cluster, NothingToDo.
 func (a *Activities) PlanBackup(ctx context.Context, in PlanBackupInput) (BackupPlan, error) {
+	defer keepAlive(ctx)()
 	c, r, err := a.both(in.Spec.Cluster, in.Spec.Repository)
 	if err != nil {
 		return BackupPlan{}, failure(err)
 	}
-	stop := keepAlive(ctx, c.Timing.Heartbeat)
-	defer stop()
 	p := &backupPlanner{in: in, cluster: c, repository: r}
 	plan, err := p.plan(ctx, a)
 	return plan, failure(err)

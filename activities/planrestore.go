@@ -35,12 +35,11 @@ type RestorePlan struct {
 // object it needs is present with its size, and stores the plan of each database. It changes nothing in StarRocks.
 // What cannot be done is a row of the plan with the reason: a run stops at the first such row, a dry run shows it.
 func (a *Activities) PlanRestore(ctx context.Context, in PlanRestoreInput) (RestorePlan, error) {
+	defer keepAlive(ctx)()
 	c, r, err := a.both(in.Spec.Cluster, in.Spec.Repository)
 	if err != nil {
 		return RestorePlan{}, failure(err)
 	}
-	stop := keepAlive(ctx, c.Timing.Heartbeat)
-	defer stop()
 	p := &restorePlanner{in: in, cluster: c, repository: r, plans: map[string]*Plan{}}
 	plan, err := p.plan(ctx, a)
 	return plan, failure(err)

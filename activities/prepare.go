@@ -18,6 +18,7 @@ import (
 // EnsureDatabase creates the target database where it is missing. RESTORE would create it too, and leave it behind when
 // it refuses, even under names that CREATE DATABASE does not take (rule 21).
 func (a *Activities) EnsureDatabase(ctx context.Context, cluster, database string) error {
+	defer keepAlive(ctx)()
 	c, err := a.cluster(cluster)
 	if err != nil {
 		return failure(err)
@@ -33,12 +34,11 @@ func (a *Activities) EnsureDatabase(ctx context.Context, cluster, database strin
 // (starrocks-measured D). It looks first whether every object of the unit is present, because StarRocks notices a missing
 // one only in COMMITTING. Writing the same twice does no harm.
 func (a *Activities) Prepare(ctx context.Context, u UnitRef) (Prepared, error) {
+	defer keepAlive(ctx)()
 	w, err := a.resolve(ctx, u)
 	if err != nil {
 		return Prepared{}, failure(err)
 	}
-	stop := keepAlive(ctx, w.cluster.Timing.Heartbeat)
-	defer stop()
 	if err := w.prepare(ctx); err != nil {
 		return Prepared{}, failure(fmt.Errorf("prepare RESTORE of snapshot %s into database %s: %w", w.Label, w.Database, err))
 	}
@@ -146,6 +146,7 @@ func (w *work) checkPresent(ctx context.Context) error {
 
 // Tidy removes what Prepare wrote, after the attempt has ended. The snapshot itself is not touched.
 func (a *Activities) Tidy(ctx context.Context, u UnitRef) error {
+	defer keepAlive(ctx)()
 	w, err := a.resolve(ctx, u)
 	if err != nil {
 		return failure(err)

@@ -25,6 +25,7 @@ type Kept struct {
 // recovery (starrocks-measured C 41c). Before a swap it is turned off on the live table too, so that the old data stays
 // whole for an undo.
 func (a *Activities) CarryProperties(ctx context.Context, ref TableRef) (Kept, error) {
+	defer keepAlive(ctx)()
 	w, err := a.resolveTable(ctx, ref)
 	if err != nil {
 		return Kept{}, failure(err)

@@ -56,12 +56,11 @@ func (w *tableWork) name() string { return w.plan.Database + "." + w.table.As }
 // Prove compares a restored table with the manifest: RESTORE says FINISHED also where it restored nothing (rule 8). A
 // difference is in the answer, not an error: the other tables go on.
 func (a *Activities) Prove(ctx context.Context, ref TableRef) (Proven, error) {
+	defer keepAlive(ctx)()
 	w, err := a.resolveTable(ctx, ref)
 	if err != nil {
 		return Proven{}, failure(err)
 	}
-	stop := keepAlive(ctx, w.cluster.Timing.Heartbeat)
-	defer stop()
 	proven, err := w.prove(ctx)
 	if err != nil {
 		err = fmt.Errorf("prove table %s: %w", w.name(), err)

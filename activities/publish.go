@@ -1,7 +1,6 @@
 package activities
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,15 +53,14 @@ type Published struct {
 	Counts      restorepoint.Counts `json:"counts"`
 }
 
-// PublishManifest makes the restore point: it writes the manifest, if absent. A manifest that is there already must be
-// the same, from an earlier attempt at publishing.
+// PublishManifest makes the restore point: it writes the manifest, if absent. One that is there already is from an
+// earlier attempt at publishing, and stands.
 func (a *Activities) PublishManifest(ctx context.Context, in PublishInput) (Published, error) {
+	defer keepAlive(ctx)()
 	_, r, err := a.both(in.Spec.Cluster, in.Spec.Repository)
 	if err != nil {
 		return Published{}, failure(err)
 	}
-	stop := keepAlive(ctx, a.clusters[in.Spec.Cluster].Timing.Heartbeat)
-	defer stop()
 	out, err := (&publisher{in: in, repository: r}).publish(ctx, a)
 	if err != nil {
 		err = fmt.Errorf("publish restore point %s: %w", in.Point, err)
@@ -227,7 +225,7 @@ func (p *publisher) write(ctx context.Context) (Published, error) {
 	key := restorepoint.ManifestKey(p.in.Spec.Cluster, p.in.Point)
 	err = storage.WriteAll(ctx, p.repository.Store, key, data, storage.IfAbsent)
 	if errors.Is(err, storage.ErrExists) {
-		err = p.sameAs(ctx, key, data)
+		err = p.published(ctx)
 	}
 	if err != nil {
 		return Published{}, err
@@ -235,21 +233,21 @@ func (p *publisher) write(ctx context.Context) (Published, error) {
 	return p.summary(p.in.Point), nil
 }
 
-func (p *publisher) sameAs(ctx context.Context, key string, data []byte) error {
-	there, err := storage.ReadAll(ctx, p.repository.Store, key, maxManifestBytes)
+// published takes the manifest that is there already for the truth: only this run can have written it, for its id comes
+// from the run, and an earlier attempt may have seen a partition that is dropped by now.
+func (p *publisher) published(ctx context.Context) error {
+	there, err := readManifest(ctx, p.repository.Store, p.in.Spec.Cluster, p.in.Point)
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(there, data) {
-		return fail(spec.ErrorChecksumMismatch, "another manifest lies at %s already; nothing was replaced", key)
-	}
+	p.manifest = there
 	return nil
 }
 
 func (p *publisher) summary(point string) Published {
 	out := Published{Point: point, Complete: p.manifest.Complete, Carried: p.carried, FailedCount: int64(len(p.manifest.Failed))}
-	if decoded := p.manifest.Summary(); point != "" {
-		out.Counts = decoded.Counts
+	if point != "" {
+		out.Counts = p.manifest.Summary().Counts
 	}
 	for _, f := range p.manifest.Failed[:min(len(p.manifest.Failed), spec.MaxListed)] {
 		out.Failed = append(out.Failed, spec.FailedPart(f))

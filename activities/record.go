@@ -36,12 +36,11 @@ type Recorded struct {
 // lists and, last, snapshot.json. Doing it again writes the same. A snapshot that is not what its __info says fails
 // with JobFailed, naming the partitions.
 func (a *Activities) Record(ctx context.Context, u UnitRef) (Recorded, error) {
+	defer keepAlive(ctx)()
 	w, err := a.resolve(ctx, u)
 	if err != nil {
 		return Recorded{}, failure(err)
 	}
-	stop := keepAlive(ctx, w.cluster.Timing.Heartbeat)
-	defer stop()
 	recorded, err := (&recorder{work: w, bytes: map[int64]int64{}}).record(ctx)
 	if err != nil {
 		err = fmt.Errorf("record snapshot %s of database %s: %w", w.Label, w.Database, err)

@@ -27,6 +27,7 @@ type Submission struct {
 // is recognised by label (BACKUP) or label and timestamp (RESTORE) and adopted. A job of anybody else in the database's
 // slot is DatabaseBusy.
 func (a *Activities) Submit(ctx context.Context, u UnitRef) (Submission, error) {
+	defer keepAlive(ctx)()
 	w, err := a.resolve(ctx, u)
 	if err != nil {
 		return Submission{}, failure(err)
@@ -39,8 +40,6 @@ func (a *Activities) Submit(ctx context.Context, u UnitRef) (Submission, error) 
 }
 
 func (w *work) submit(ctx context.Context) (Submission, error) {
-	stop := keepAlive(ctx, w.cluster.Timing.Heartbeat)
-	defer stop()
 	w.cluster.gate.Lock()
 	defer w.cluster.gate.Unlock()
 	var last error
@@ -161,18 +160,23 @@ func (w *work) named(err error) []int {
 	return culprits
 }
 
-// keepAlive heartbeats while an activity waits for something that cannot (the gate, one long statement). Its caller
-// stops it; the work it covers is bounded by the activity's own StartToClose.
-func keepAlive(ctx context.Context, timeout time.Duration, details ...any) (stop func()) {
+// keepAlive heartbeats for an activity that cannot do it itself while it waits: for the gate, for one long statement, for
+// a store. Every activity but Await has one, or a worker that dies would be noticed only when the activity's time is
+// up. The work it covers is bounded by the timeouts of statements and stores.
+func keepAlive(ctx context.Context) (stop func()) {
+	interval := activity.GetInfo(ctx).HeartbeatTimeout / 3
+	if interval <= 0 {
+		return func() {}
+	}
 	ended, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		ticker := time.NewTicker(max(timeout/3, 10*time.Millisecond))
+		ticker := time.NewTicker(interval)
 		defer ticker.Stop()
 		for {
 			select {
 			case <-ticker.C:
-				activity.RecordHeartbeat(ctx, details...)
+				activity.RecordHeartbeat(ctx)
 			case <-ended:
 				return
 			}

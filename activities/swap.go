@@ -25,6 +25,7 @@ type Carried struct {
 // grants stay with the id (starrocks-measured D), or those of the restore point for a table that did not exist. It never
 // revokes anything.
 func (a *Activities) CarryGrants(ctx context.Context, ref TableRef) (Carried, error) {
+	defer keepAlive(ctx)()
 	w, err := a.resolveTable(ctx, ref)
 	if err != nil {
 		return Carried{}, failure(err)
@@ -82,6 +83,7 @@ type Swapped struct {
 // Swap exchanges the restored table with the live one and gives the old one its __before_ name. It is a compare-and-set
 // on the table ids in the plan: whatever an earlier attempt got done is recognised, and a swap is never repeated.
 func (a *Activities) Swap(ctx context.Context, ref TableRef, run string, newID int64, dynamic bool) (Swapped, error) {
+	defer keepAlive(ctx)()
 	w, err := a.resolveTable(ctx, ref)
 	if err != nil {
 		return Swapped{}, failure(err)
@@ -187,6 +189,7 @@ func (x *exchange) versionSum(ctx context.Context, id int64) (int64, error) {
 // DropBeside drops the copy that a cancelled restore made next to the live table. Only the table with the id that the
 // proof saw is dropped, never FORCE.
 func (a *Activities) DropBeside(ctx context.Context, ref TableRef) error {
+	defer keepAlive(ctx)()
 	w, err := a.resolveTable(ctx, ref)
 	if err != nil {
 		return failure(err)

@@ -10,6 +10,7 @@ import (
 // UndoSwap gives the old table its name back. The restored one is kept under the beside name: what was loaded since the
 // swap is in it. A table that changed hands meanwhile is left alone, which the answer says.
 func (a *Activities) UndoSwap(ctx context.Context, cluster string, t spec.SwappedTable) (spec.UndoneTable, error) {
+	defer keepAlive(ctx)()
 	c, err := a.cluster(cluster)
 	if err != nil {
 		return spec.UndoneTable{}, failure(err)
@@ -34,6 +35,7 @@ func (a *Activities) UndoSwap(ctx context.Context, cluster string, t spec.Swappe
 // FinishSwap drops the old table: the one with the id that the swap saw, never FORCE, so that RECOVER TABLE still
 // brings it back for a while. Loads that came into it after the swap are named.
 func (a *Activities) FinishSwap(ctx context.Context, cluster string, t spec.SwappedTable) (spec.UndoneTable, error) {
+	defer keepAlive(ctx)()
 	c, err := a.cluster(cluster)
 	if err != nil {
 		return spec.UndoneTable{}, failure(err)

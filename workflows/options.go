@@ -39,8 +39,8 @@ func withOptions(ctx workflow.Context, one, all, heartbeat time.Duration, summar
 	})
 }
 
-// planHeartbeat is the heartbeat timeout of the activities that read the profile's own.
-const planHeartbeat = time.Minute
+// planHeartbeat is the heartbeat timeout of the activities that do not know the profile's own yet.
+const planHeartbeat = 15 * time.Second
 
 // finishing is a context for what must follow although a cancel was asked for.
 func finishing(ctx workflow.Context) workflow.Context {

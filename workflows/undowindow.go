@@ -66,7 +66,7 @@ func (w *undoWindow) decide(ctx workflow.Context, name string) {
 	}
 	for _, t := range w.Tables {
 		done := spec.UndoneTable{Database: t.Database, Table: t.Table}
-		err := workflow.ExecuteActivity(short(ctx, 0, name+" "+t.Database+"."+t.Table), activity, w.Cluster, t).Get(ctx, &done)
+		err := workflow.ExecuteActivity(short(ctx, planHeartbeat, name+" "+t.Database+"."+t.Table), activity, w.Cluster, t).Get(ctx, &done)
 		if err != nil {
 			_, message := activities.TypeOf(err)
 			done.Done = "left alone: " + message
