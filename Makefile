@@ -13,6 +13,9 @@ TOOLS := bin/.tools-$(call pins,deploy/tools)
 LINT  := bin/.lint-$(call pins,deploy/lint)
 STRIP := -ldflags '-s -w'
 
+# Kept beside Go's build cache: whoever keeps that between runs keeps the analysis of dependencies too.
+export STATICCHECK_CACHE ?= $(shell go env GOCACHE)/staticcheck
+
 .PHONY: build tools test bench demo standalone clean
 
 build:
