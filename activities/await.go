@@ -33,13 +33,13 @@ type JobEnd struct {
 func (a *Activities) Await(ctx context.Context, u UnitRef) (JobEnd, error) {
 	w, err := a.resolve(ctx, u)
 	if err != nil {
-		return JobEnd{}, failure(err)
+		return JobEnd{}, failure(ctx, err)
 	}
 	end, err := (&watch{work: w, cancelled: u.Cancel, stall: newStall(w.cluster.Timing, time.Now)}).run(ctx)
 	if err != nil && !temporal.IsCanceledError(err) {
 		err = fmt.Errorf("%s of database %s, label %s: %w", w.Statement, w.Database, w.Label, err)
 	}
-	return end, failure(err)
+	return end, failure(ctx, err)
 }
 
 // watch is one Await under way.
@@ -56,6 +56,7 @@ type watch struct {
 }
 
 func (w *watch) run(ctx context.Context) (JobEnd, error) {
+	w.remember(ctx)
 	began := time.Now()
 	done, polling := ctx.Done(), context.WithoutCancel(ctx)
 	for {
@@ -73,25 +74,12 @@ func (w *watch) run(ctx context.Context) (JobEnd, error) {
 			return w.end, fail(spec.ErrorHandOver, "this worker stops; another one goes on watching the job")
 		case <-done:
 			timer.Stop()
-			if err := cancelRequest(ctx); err != nil {
+			if err := interrupted(ctx); err != nil {
 				return w.end, err
 			}
 			w.cancelled, done = true, nil
 		}
 	}
-}
-
-// cancelRequest is nil when the activity was asked to cancel, and an error when its context ended for another reason,
-// which is none of the FE's business.
-func cancelRequest(ctx context.Context) error {
-	cause := context.Cause(ctx)
-	if errors.Is(cause, activity.ErrActivityPaused) || errors.Is(cause, activity.ErrActivityReset) {
-		return fail(spec.ErrorHandOver, "watching is interrupted (%v); the job in StarRocks goes on", cause)
-	}
-	if errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
-		return nil
-	}
-	return fmt.Errorf("watching ends (%w); the job in StarRocks goes on", cause)
 }
 
 // look reads the row once and acts on it. It is over when it says so, or with an error.
@@ -142,6 +130,9 @@ func (w *watch) lost(ctx context.Context, row *starrocks.Job) (bool, error) {
 	if gone < w.cluster.Timing.LostJob {
 		return false, nil
 	}
+	if w.Cancel {
+		return false, temporal.NewCanceledError("the statement never got through to StarRocks")
+	}
 	if row == nil {
 		return false, fail(spec.ErrorJobLost, "StarRocks shows no %s of the database any more and the repository has no result; grant EXPORT on every table of the database to the profile's user (without it the row is hidden), or look whether the database was dropped", w.Statement)
 	}
@@ -164,10 +155,11 @@ func (w *watch) committed(ctx context.Context) (bool, error) {
 // ended says why a job of ours is CANCELLED.
 func (w *watch) ended(ctx context.Context, j *starrocks.Job) error {
 	reason := j.Reason()
-	if reason.Class == starrocks.StatusUserCancelled && w.sent {
-		if w.giveUp != nil {
-			return jobFailed(*w.giveUp, "cancelled by starkeep: %s", w.giveUp.Reason)
-		}
+	byUser := reason.Class == starrocks.StatusUserCancelled
+	if byUser && w.giveUp != nil {
+		return jobFailed(*w.giveUp, "cancelled by starkeep: %s", w.giveUp.Reason)
+	}
+	if byUser && w.cancelled {
 		return temporal.NewCanceledError(fmt.Sprintf("%s of %s cancelled: %s", w.Statement, w.Database, reason.Text))
 	}
 	f := UnitFailure{Transient: reason.Transient(), Reason: reason.Text, State: string(j.State)}
@@ -198,8 +190,17 @@ func (w *watch) sendCancel(ctx context.Context) error {
 
 // giveUpWith cancels the job because waiting longer makes no sense. The failure is reported once the row says CANCELLED.
 func (w *watch) giveUpWith(ctx context.Context, f UnitFailure) error {
-	w.giveUp = &f
+	w.giveUp, w.progress.GivingUp = &f, f.Reason
 	return w.sendCancel(ctx)
+}
+
+// remember takes up what the heartbeat of an attempt that died tells: that it cancelled the job itself.
+func (w *watch) remember(ctx context.Context) {
+	var last spec.JobProgress
+	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &last) == nil && last.GivingUp != "" {
+		w.giveUp, w.sent = &UnitFailure{Transient: true, Reason: last.GivingUp, State: last.State}, true
+		w.progress.GivingUp = last.GivingUp
+	}
 }
 
 func (w *watch) warn(format string, args ...any) {
@@ -214,7 +215,7 @@ func (w *watch) warn(format string, args ...any) {
 func (w *watch) report(j *starrocks.Job) {
 	left := len(j.Unfinished)
 	if w.progress.State != string(j.State) {
-		w.progress = spec.JobProgress{Statement: string(w.Statement), Database: w.Database, Label: w.Label, State: string(j.State), Phase: phaseOf(w.Statement, j.State)}
+		w.progress = spec.JobProgress{Statement: string(w.Statement), Database: w.Database, Label: w.Label, State: string(j.State), Phase: phaseOf(w.Statement, j.State), GivingUp: w.progress.GivingUp}
 	}
 	w.progress.Total = max(w.progress.Total, left)
 	w.progress.Done = w.progress.Total - left

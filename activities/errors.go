@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"starkeep/starrocks"
@@ -90,13 +91,14 @@ var kinds = []struct {
 
 // failure turns an activity's error into what Temporal records: a typed ApplicationError, retried or not. It is the
 // only maker of ApplicationErrors, and every activity returns through it.
-func failure(err error) error {
-	if err == nil {
-		return nil
-	}
-	var canceled *temporal.CanceledError
-	if errors.As(err, &canceled) {
+func failure(ctx context.Context, err error) error {
+	if err == nil || temporal.IsCanceledError(err) {
 		return err
+	}
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		if err = interrupted(ctx); err == nil {
+			return temporal.NewCanceledError()
+		}
 	}
 	var f *Failure
 	if !errors.As(err, &f) {
@@ -118,6 +120,19 @@ func failure(err error) error {
 		message = f.Message
 	}
 	return temporal.NewApplicationErrorWithOptions(message, f.Type, options)
+}
+
+// interrupted is nil when the activity was asked to cancel. A context that ended for another reason (paused, reset, a
+// workflow that is gone) is no reason to undo anything: the activity is done again, or nobody is there any more.
+func interrupted(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, activity.ErrActivityPaused) || errors.Is(cause, activity.ErrActivityReset) {
+		return fail(spec.ErrorHandOver, "interrupted (%v); what runs in StarRocks goes on", cause)
+	}
+	if errors.Is(cause, context.Canceled) {
+		return nil
+	}
+	return fmt.Errorf("interrupted (%w); what runs in StarRocks goes on", cause)
 }
 
 // classify finds the type of an error that has none yet; nil leaves it to Temporal's plain retry.

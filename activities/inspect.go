@@ -36,7 +36,7 @@ func (a *Activities) Inspect(ctx context.Context, in spec.Inspect) (spec.Inspect
 	case spec.ReadConfig:
 		out.Checks = a.checks(ctx)
 	}
-	return out, failure(err)
+	return out, failure(ctx, err)
 }
 
 func (a *Activities) points(ctx context.Context, in spec.Inspect) (spec.InspectResult, error) {

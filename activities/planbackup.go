@@ -44,11 +44,11 @@ func (a *Activities) PlanBackup(ctx context.Context, in PlanBackupInput) (Backup
 	defer keepAlive(ctx)()
 	c, r, err := a.both(in.Spec.Cluster, in.Spec.Repository)
 	if err != nil {
-		return BackupPlan{}, failure(err)
+		return BackupPlan{}, failure(ctx, err)
 	}
 	p := &backupPlanner{in: in, cluster: c, repository: r}
 	plan, err := p.plan(ctx, a)
-	return plan, failure(err)
+	return plan, failure(ctx, err)
 }
 
 type backupPlanner struct {

@@ -38,11 +38,11 @@ func (a *Activities) PlanRestore(ctx context.Context, in PlanRestoreInput) (Rest
 	defer keepAlive(ctx)()
 	c, r, err := a.both(in.Spec.Cluster, in.Spec.Repository)
 	if err != nil {
-		return RestorePlan{}, failure(err)
+		return RestorePlan{}, failure(ctx, err)
 	}
 	p := &restorePlanner{in: in, cluster: c, repository: r, plans: map[string]*Plan{}}
 	plan, err := p.plan(ctx, a)
-	return plan, failure(err)
+	return plan, failure(ctx, err)
 }
 
 type restorePlanner struct {

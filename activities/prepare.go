@@ -21,10 +21,10 @@ func (a *Activities) EnsureDatabase(ctx context.Context, cluster, database strin
 	defer keepAlive(ctx)()
 	c, err := a.cluster(cluster)
 	if err != nil {
-		return failure(err)
+		return failure(ctx, err)
 	}
 	if err := c.FE.CreateDatabase(ctx, database); err != nil {
-		return failure(fmt.Errorf("create database %s: %w", database, err))
+		return failure(ctx, fmt.Errorf("create database %s: %w", database, err))
 	}
 	return nil
 }
@@ -37,10 +37,10 @@ func (a *Activities) Prepare(ctx context.Context, u UnitRef) (Prepared, error) {
 	defer keepAlive(ctx)()
 	w, err := a.resolve(ctx, u)
 	if err != nil {
-		return Prepared{}, failure(err)
+		return Prepared{}, failure(ctx, err)
 	}
 	if err := w.prepare(ctx); err != nil {
-		return Prepared{}, failure(fmt.Errorf("prepare RESTORE of snapshot %s into database %s: %w", w.Label, w.Database, err))
+		return Prepared{}, failure(ctx, fmt.Errorf("prepare RESTORE of snapshot %s into database %s: %w", w.Label, w.Database, err))
 	}
 	p := Prepared{Label: w.Label, Replication: w.Replication}
 	for _, part := range w.parts {
@@ -149,10 +149,10 @@ func (a *Activities) Tidy(ctx context.Context, u UnitRef) error {
 	defer keepAlive(ctx)()
 	w, err := a.resolve(ctx, u)
 	if err != nil {
-		return failure(err)
+		return failure(ctx, err)
 	}
 	if err := w.tidy(ctx); err != nil {
-		return failure(fmt.Errorf("remove the temporary __info and __meta of %s: %w", w.Beside, err))
+		return failure(ctx, fmt.Errorf("remove the temporary __info and __meta of %s: %w", w.Beside, err))
 	}
 	return nil
 }

@@ -28,13 +28,13 @@ func (a *Activities) CarryProperties(ctx context.Context, ref TableRef) (Kept, e
 	defer keepAlive(ctx)()
 	w, err := a.resolveTable(ctx, ref)
 	if err != nil {
-		return Kept{}, failure(err)
+		return Kept{}, failure(ctx, err)
 	}
 	kept, err := w.carryProperties(ctx)
 	if err != nil {
 		err = fmt.Errorf("carry properties over to table %s: %w", w.name(), err)
 	}
-	return kept, failure(err)
+	return kept, failure(ctx, err)
 }
 
 func (w *tableWork) carryProperties(ctx context.Context) (Kept, error) {

@@ -59,13 +59,13 @@ func (a *Activities) Prove(ctx context.Context, ref TableRef) (Proven, error) {
 	defer keepAlive(ctx)()
 	w, err := a.resolveTable(ctx, ref)
 	if err != nil {
-		return Proven{}, failure(err)
+		return Proven{}, failure(ctx, err)
 	}
 	proven, err := w.prove(ctx)
 	if err != nil {
 		err = fmt.Errorf("prove table %s: %w", w.name(), err)
 	}
-	return proven, failure(err)
+	return proven, failure(ctx, err)
 }
 
 func (w *tableWork) prove(ctx context.Context) (Proven, error) {

@@ -59,13 +59,13 @@ func (a *Activities) PublishManifest(ctx context.Context, in PublishInput) (Publ
 	defer keepAlive(ctx)()
 	_, r, err := a.both(in.Spec.Cluster, in.Spec.Repository)
 	if err != nil {
-		return Published{}, failure(err)
+		return Published{}, failure(ctx, err)
 	}
 	out, err := (&publisher{in: in, repository: r}).publish(ctx, a)
 	if err != nil {
 		err = fmt.Errorf("publish restore point %s: %w", in.Point, err)
 	}
-	return out, failure(err)
+	return out, failure(ctx, err)
 }
 
 type publisher struct {

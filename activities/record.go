@@ -39,13 +39,13 @@ func (a *Activities) Record(ctx context.Context, u UnitRef) (Recorded, error) {
 	defer keepAlive(ctx)()
 	w, err := a.resolve(ctx, u)
 	if err != nil {
-		return Recorded{}, failure(err)
+		return Recorded{}, failure(ctx, err)
 	}
 	recorded, err := (&recorder{work: w, bytes: map[int64]int64{}}).record(ctx)
 	if err != nil {
 		err = fmt.Errorf("record snapshot %s of database %s: %w", w.Label, w.Database, err)
 	}
-	return recorded, failure(err)
+	return recorded, failure(ctx, err)
 }
 
 type recorder struct {

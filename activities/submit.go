@@ -30,13 +30,13 @@ func (a *Activities) Submit(ctx context.Context, u UnitRef) (Submission, error) 
 	defer keepAlive(ctx)()
 	w, err := a.resolve(ctx, u)
 	if err != nil {
-		return Submission{}, failure(err)
+		return Submission{}, failure(ctx, err)
 	}
 	s, err := w.submit(ctx)
 	if err != nil {
 		err = fmt.Errorf("%s of database %s, label %s: %w", w.Statement, w.Database, w.Label, err)
 	}
-	return s, failure(err)
+	return s, failure(ctx, err)
 }
 
 func (w *work) submit(ctx context.Context) (Submission, error) {

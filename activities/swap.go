@@ -28,13 +28,13 @@ func (a *Activities) CarryGrants(ctx context.Context, ref TableRef) (Carried, er
 	defer keepAlive(ctx)()
 	w, err := a.resolveTable(ctx, ref)
 	if err != nil {
-		return Carried{}, failure(err)
+		return Carried{}, failure(ctx, err)
 	}
 	c, err := w.carryGrants(ctx)
 	if err != nil {
 		err = fmt.Errorf("carry grants over to table %s: %w", w.name(), err)
 	}
-	return c, failure(err)
+	return c, failure(ctx, err)
 }
 
 func (w *tableWork) carryGrants(ctx context.Context) (Carried, error) {
@@ -86,7 +86,7 @@ func (a *Activities) Swap(ctx context.Context, ref TableRef, run string, newID i
 	defer keepAlive(ctx)()
 	w, err := a.resolveTable(ctx, ref)
 	if err != nil {
-		return Swapped{}, failure(err)
+		return Swapped{}, failure(ctx, err)
 	}
 	x := exchange{fe: w.cluster.FE, SwappedTable: spec.SwappedTable{
 		Database: w.plan.Database, Table: w.table.Target, Beside: w.table.As, Before: restorepoint.BeforeTable(w.table.Target, run),
@@ -96,7 +96,7 @@ func (a *Activities) Swap(ctx context.Context, ref TableRef, run string, newID i
 	if err != nil {
 		err = fmt.Errorf("swap table %s.%s with the restored one: %w", x.Database, x.Table, err)
 	}
-	return s, failure(err)
+	return s, failure(ctx, err)
 }
 
 // exchange is two tables that change places.
@@ -192,14 +192,14 @@ func (a *Activities) DropBeside(ctx context.Context, ref TableRef) error {
 	defer keepAlive(ctx)()
 	w, err := a.resolveTable(ctx, ref)
 	if err != nil {
-		return failure(err)
+		return failure(ctx, err)
 	}
 	id, err := tableID(ctx, w.cluster.FE, w.plan.Database, w.table.As)
 	if err == nil && id != 0 && id != w.table.LiveID && w.table.Action == spec.ActionSwap {
 		err = w.cluster.FE.DropTable(ctx, w.plan.Database, w.table.As)
 	}
 	if err != nil {
-		return failure(fmt.Errorf("drop the restored copy %s: %w", w.name(), err))
+		return failure(ctx, fmt.Errorf("drop the restored copy %s: %w", w.name(), err))
 	}
 	return nil
 }

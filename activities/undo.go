@@ -13,16 +13,16 @@ func (a *Activities) UndoSwap(ctx context.Context, cluster string, t spec.Swappe
 	defer keepAlive(ctx)()
 	c, err := a.cluster(cluster)
 	if err != nil {
-		return spec.UndoneTable{}, failure(err)
+		return spec.UndoneTable{}, failure(ctx, err)
 	}
 	x := exchange{fe: c.FE, SwappedTable: t}
 	out := spec.UndoneTable{Database: t.Database, Table: t.Table}
 	loaded, err := x.versionSum(ctx, t.NewID)
 	if err != nil {
-		return out, failure(fmt.Errorf("undo the swap of %s.%s: %w", t.Database, t.Table, err))
+		return out, failure(ctx, fmt.Errorf("undo the swap of %s.%s: %w", t.Database, t.Table, err))
 	}
 	if err := x.put(ctx, t.OldID, t.Before, t.NewID, t.Beside); err != nil {
-		return out, failure(fmt.Errorf("undo the swap of %s.%s: %w", t.Database, t.Table, err))
+		return out, failure(ctx, fmt.Errorf("undo the swap of %s.%s: %w", t.Database, t.Table, err))
 	}
 	out.Done, out.Kept = "swapped back", t.Beside
 	if n := loaded - t.NewVersion; n > 0 {
@@ -38,12 +38,12 @@ func (a *Activities) FinishSwap(ctx context.Context, cluster string, t spec.Swap
 	defer keepAlive(ctx)()
 	c, err := a.cluster(cluster)
 	if err != nil {
-		return spec.UndoneTable{}, failure(err)
+		return spec.UndoneTable{}, failure(ctx, err)
 	}
 	out := spec.UndoneTable{Database: t.Database, Table: t.Table}
 	ids, err := tableIDs(ctx, c.FE, t.Database)
 	if err != nil {
-		return out, failure(fmt.Errorf("finish the swap of %s.%s: %w", t.Database, t.Table, err))
+		return out, failure(ctx, fmt.Errorf("finish the swap of %s.%s: %w", t.Database, t.Table, err))
 	}
 	if ids[t.Before] != t.OldID {
 		out.Done = fmt.Sprintf("left alone: %s has id %d, the old table had %d", t.Before, ids[t.Before], t.OldID)
@@ -55,7 +55,7 @@ func (a *Activities) FinishSwap(ctx context.Context, cluster string, t spec.Swap
 	x := exchange{fe: c.FE, SwappedTable: t}
 	version, err := x.versionSum(ctx, t.OldID)
 	if err != nil {
-		return out, failure(err)
+		return out, failure(ctx, err)
 	}
 	if version > t.OldVersion {
 		out.Done = fmt.Sprintf("left alone: %d loads ended in the old table after the swap; look at them, then DROP TABLE `%s`.`%s`", version-t.OldVersion, t.Database, t.Before)
@@ -63,7 +63,7 @@ func (a *Activities) FinishSwap(ctx context.Context, cluster string, t spec.Swap
 		return out, nil
 	}
 	if err := c.FE.DropTable(ctx, t.Database, t.Before); err != nil {
-		return out, failure(fmt.Errorf("drop the old table %s.%s: %w", t.Database, t.Before, err))
+		return out, failure(ctx, fmt.Errorf("drop the old table %s.%s: %w", t.Database, t.Before, err))
 	}
 	out.Done = "dropped" + dynamicOn(ctx, c.FE, t)
 	return out, nil

@@ -46,10 +46,7 @@ func (j *databaseJob) attempt(ctx workflow.Context, unit restorepoint.Unit) acti
 
 // backupUnit: submit BACKUP, await it, write down what it left.
 func (j *databaseJob) backupUnit(ctx workflow.Context, u activities.UnitRef) error {
-	if err := j.submit(ctx, u); err != nil {
-		return err
-	}
-	if err := j.await(ctx, u); err != nil {
+	if err := j.statement(ctx, u); err != nil {
 		return err
 	}
 	var recorded activities.Recorded
@@ -69,10 +66,7 @@ func (j *databaseJob) restoreUnit(ctx workflow.Context, u activities.UnitRef) er
 	err := workflow.ExecuteActivity(long(ctx, j.heartbeat(), "prepare "+u.Beside), acts.Prepare, u).Get(ctx, &prepared)
 	if err == nil {
 		u.Label, u.Replication = prepared.Label, prepared.Replication
-		err = j.submit(ctx, u)
-	}
-	if err == nil {
-		err = j.await(ctx, u)
+		err = j.statement(ctx, u)
 	}
 	free := finishing(ctx)
 	if tidy := workflow.ExecuteActivity(short(free, j.heartbeat(), "tidy up "+u.Beside), acts.Tidy, u).Get(free, nil); tidy != nil {
@@ -85,37 +79,45 @@ func (j *databaseJob) restoreUnit(ctx workflow.Context, u activities.UnitRef) er
 	return err
 }
 
-// submit is shielded from a cancel: whether the statement got through must be known.
-func (j *databaseJob) submit(ctx workflow.Context, u activities.UnitRef) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
+// statement submits the unit's statement and follows it to its end. However a cancel arrives, it ends with somebody
+// having looked at the FE: Temporal may answer it itself while no worker runs the activity, and a statement whose
+// submission was interrupted may have got through.
+func (j *databaseJob) statement(ctx workflow.Context, u activities.UnitRef) error {
+	err := workflow.ExecuteActivity(short(ctx, j.heartbeat(), string(u.Statement)+" "+u.Label), acts.Submit, u).Get(ctx, nil)
+	if err == nil {
+		err = j.await(ctx, u)
 	}
-	free := finishing(ctx)
-	return workflow.ExecuteActivity(short(free, j.heartbeat(), string(u.Statement)+" "+u.Label), acts.Submit, u).Get(free, nil)
-}
-
-// await follows the job. A cancel that reaches Temporal while no worker runs the activity ends it without anybody having
-// looked at the FE; then a second one is told to cancel.
-func (j *databaseJob) await(ctx workflow.Context, u activities.UnitRef) error {
-	var end activities.JobEnd
-	summary := fmt.Sprintf("await %s %s", u.Statement, u.Label)
-	err := workflow.ExecuteActivity(watching(ctx, j.heartbeat(), summary), acts.Await, u).Get(ctx, &end)
-	if temporal.IsCanceledError(err) && !seenByActivity(err) {
+	if ctx.Err() != nil && !settled(err) {
 		u.Cancel = true
-		free := finishing(ctx)
-		err = workflow.ExecuteActivity(watching(free, j.heartbeat(), summary+" (cancel)"), acts.Await, u).Get(free, &end)
+		err = j.await(finishing(ctx), u)
 	}
-	for _, w := range end.Warnings {
-		j.warn("%s", w)
-	}
-	if end.CancelRefused {
+	if ctx.Err() != nil && err == nil {
 		j.Cancelled = cancelledInCommit
 	}
 	return err
 }
 
-// seenByActivity tells a cancel that the activity carried out from one that Temporal answered itself.
-func seenByActivity(err error) bool {
+func (j *databaseJob) await(ctx workflow.Context, u activities.UnitRef) error {
+	var end activities.JobEnd
+	summary := fmt.Sprintf("await %s %s", u.Statement, u.Label)
+	if u.Cancel {
+		summary += " (cancel)"
+	}
+	err := workflow.ExecuteActivity(watching(ctx, j.heartbeat(), summary), acts.Await, u).Get(ctx, &end)
+	for _, w := range end.Warnings {
+		j.warn("%s", w)
+	}
+	return err
+}
+
+// settled tells the ends that an activity saw in StarRocks: success, a failed or refused statement, a CANCEL carried out.
+func settled(err error) bool {
+	if err == nil {
+		return true
+	}
+	if _, failed := activities.FailureOf(err); failed {
+		return true
+	}
 	var canceled *temporal.CanceledError
 	return errors.As(err, &canceled) && canceled.HasDetails()
 }

@@ -54,6 +54,7 @@ type JobProgress struct {
 	Done      int    `json:"done"`  // tasks of this state that are done
 	Total     int    `json:"total"` // tasks of this state seen
 	Message   string `json:"message,omitempty"`
+	GivingUp  string `json:"givingUp,omitempty"` // why starkeep itself cancels the job
 }
 
 // Pause is the input of the update "pause"; Reason is kept in the history.
