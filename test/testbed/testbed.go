@@ -5,6 +5,7 @@ package testbed
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -37,6 +39,11 @@ type Options struct {
 	Timing    string        // further lines of the cluster profile's timing, in YAML, four spaces deep
 	Heartbeat time.Duration // default 2 s
 	Password  string        // of the StarRocks user; "" for none
+	Patience  int           // multiplies the times after which a job that does not get on is acted upon; default 1
+	// Namespaces are further Temporal namespaces: each has a task queue, workers and workflow ids of its own.
+	Namespaces []string
+	// Temporal is the address of a server that the test runs itself; "" starts one.
+	Temporal string
 }
 
 // Bed is a running set-up. Everything stops with the test.
@@ -56,7 +63,7 @@ func Start(t testing.TB, o Options) *Bed {
 	o = o.withDefaults()
 	b := &Bed{Log: testLogger(t)}
 	b.S3 = storagetest.StartS3(t)
-	b.startTemporal(t)
+	b.startTemporal(t, o)
 	b.startSim(t, o)
 	b.Config = b.writeConfig(t, o)
 	store, err := storage.Open(t.Context(), b.S3.Config("backups"))
@@ -75,24 +82,47 @@ func (o Options) withDefaults() Options {
 	if o.Heartbeat == 0 {
 		o.Heartbeat = 2 * time.Second
 	}
+	if o.Patience == 0 {
+		o.Patience = 1
+	}
 	return o
 }
 
-func (b *Bed) startTemporal(t testing.TB) {
+func (b *Bed) startTemporal(t testing.TB, o Options) {
 	t.Helper()
+	if o.Temporal != "" {
+		b.Temporal = o.Temporal
+		b.Client = b.Dial(t, client.DefaultNamespace)
+		return
+	}
+	args := []string{
+		"--dynamic-config-value", "history.transferProcessorMaxPollRPS=1000",
+		"--dynamic-config-value", "system.enableActivityEagerExecution=true",
+	}
+	for _, namespace := range o.Namespaces {
+		args = append(args, "--namespace", namespace)
+	}
 	server, err := testsuite.StartDevServer(t.Context(), testsuite.DevServerOptions{
 		ExistingPath: Binary(t, "STARKEEP_TEMPORAL", "temporal"),
 		LogLevel:     "error",
-		ExtraArgs: []string{
-			"--dynamic-config-value", "history.transferProcessorMaxPollRPS=1000",
-			"--dynamic-config-value", "system.enableActivityEagerExecution=true",
-		},
+		ExtraArgs:    args,
 	})
 	if err != nil {
 		t.Fatalf("start the Temporal dev server: %v", err)
 	}
 	t.Cleanup(func() { _ = server.Stop() })
 	b.Client, b.Temporal = server.Client(), server.FrontendHostPort()
+}
+
+// Dial connects to one of the server's namespaces for the length of the test.
+func (b *Bed) Dial(t testing.TB, namespace string) client.Client {
+	t.Helper()
+	c, err := client.Dial(client.Options{HostPort: b.Temporal, Namespace: namespace, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	if err != nil {
+		t.Fatalf("connect to Temporal at %s, namespace %s: %v", b.Temporal, namespace, err)
+	}
+	t.Cleanup(c.Close)
+	return c
 }
 
 func (b *Bed) startSim(t testing.TB, o Options) {
@@ -129,6 +159,7 @@ func (b *Bed) writeConfig(t testing.TB, o Options) string {
 		password = "    password: file:password\n"
 		write("password", o.Password)
 	}
+	long := o.Tick * time.Duration(o.Patience)
 	write("access", b.S3.AccessKey)
 	write("secret", b.S3.SecretKey)
 	write("starkeep.yaml", fmt.Sprintf(`
@@ -157,7 +188,7 @@ repositories:
       pathStyle: true
       accessKey: file:access
       secretKey: file:secret
-`, ClusterName, yamlList(b.Sim.Addresses()), password, o.Tick, o.Tick, o.Heartbeat, 15*o.Tick, 40*o.Tick, 100*o.Tick, 15*o.Tick, 20*o.Tick, o.Tick, o.Tick,
+`, ClusterName, yamlList(b.Sim.Addresses()), password, o.Tick, o.Tick, o.Heartbeat, 15*long, 40*long, 100*long, 15*long, 20*long, o.Tick, o.Tick,
 		o.Timing, RepositoryName, b.location(), b.S3.Endpoint, b.S3.Region))
 	return filepath.Join(dir, "starkeep.yaml")
 }
