@@ -7,11 +7,19 @@ import (
 
 // confirm asks a yes-or-no question on the terminal; only y and yes mean yes.
 func (c *cli) confirm(question string) bool {
-	fmt.Fprintf(c.err, "%s [y/N] ", question)
-	answer, _ := c.in.ReadString('\n')
-	if !strings.HasSuffix(answer, "\n") {
-		fmt.Fprintln(c.err)
-	}
+	c.ask(question)
+	return saysYes(c.answer())
+}
+
+func (c *cli) ask(question string) { fmt.Fprintf(c.err, "%s [y/N] ", question) }
+
+// answer reads a line. Nothing but the reader is touched, so that a caller need not wait for it.
+func (c *cli) answer() string {
+	line, _ := c.in.ReadString('\n') // the end of the input is an empty answer
+	return line
+}
+
+func saysYes(answer string) bool {
 	answer = strings.ToLower(strings.TrimSpace(answer))
 	return answer == "y" || answer == "yes"
 }

@@ -87,7 +87,7 @@ func (c *cli) showBackup(result spec.BackupResult, err error, in spec.Backup) er
 	if failed := c.print(result, func(w io.Writer) { writeBackup(w, result) }); failed != nil {
 		return failed
 	}
-	if exitCode(err) == exitPartial && result.Point != "" && in.Cluster != "" {
+	if err != nil && !result.Complete && result.Point != "" && in.Cluster != "" {
 		return withHint(err, fmt.Sprintf("  complete it:  starkeep backup run --cluster %s --repository %s --resume %s", in.Cluster, in.Repository, result.Point))
 	}
 	return withHint(err, nextAfter(err, in.Cluster, in.Repository))

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -277,9 +279,10 @@ func (r *rig) untilQueried(t *testing.T, id string) {
 }
 
 // atTerminal runs in this process as if a person sat there: signals are sent by hand, the answer is typed ahead.
-func (r *rig) atTerminal(t *testing.T, name, typed string, signals int) (code int, errOut string) {
+func (r *rig) atTerminal(t *testing.T, name string, typed io.Reader, signals int) (code int, errOut string) {
 	t.Helper()
-	c, _, said := testCLI(typed)
+	c, _, said := testCLI("")
+	c.in = bufio.NewReader(typed)
 	c.canAsk = true
 	arrive := make(chan os.Signal, signals)
 	for range signals {
@@ -291,11 +294,11 @@ func (r *rig) atTerminal(t *testing.T, name, typed string, signals int) (code in
 }
 
 func secondInterruptAsks(t *testing.T, r *rig) {
-	code, said := r.atTerminal(t, "yes", "y\n", 2)
+	code, said := r.atTerminal(t, "yes", strings.NewReader("y\n"), 2)
 	if code != exitFailed || !strings.Contains(said, "Cancel backup/prod/yes? [y/N]") || !strings.Contains(said, "Cancel requested; waiting for the end") || !strings.HasSuffix(said, "starkeep: cancelled\n") {
 		t.Errorf("exit code %d\n%s", code, said)
 	}
-	code, said = r.atTerminal(t, "no", "n\n", 2)
+	code, said = r.atTerminal(t, "no", strings.NewReader("n\n"), 2)
 	if code != exitStillRunning || !strings.Contains(said, "Not cancelled") || !r.isRunning(t, "backup/prod/no") {
 		t.Errorf("exit code %d\n%s", code, said)
 	}
@@ -303,7 +306,9 @@ func secondInterruptAsks(t *testing.T, r *rig) {
 }
 
 func interruptedQuestionMeansNo(t *testing.T, r *rig) {
-	code, said := r.atTerminal(t, "third", "", 3)
+	silence, end := io.Pipe()
+	t.Cleanup(func() { _ = end.Close() })
+	code, said := r.atTerminal(t, "third", silence, 3)
 	if code != exitStillRunning || !strings.Contains(said, "Not cancelled") || !r.isRunning(t, "backup/prod/third") {
 		t.Errorf("exit code %d\n%s", code, said)
 	}

@@ -113,11 +113,12 @@ func (f *following) turnAway(ctx context.Context, signal os.Signal) (leave bool,
 
 // agreed asks; a further Ctrl-C means no.
 func (f *following) agreed(question string) bool {
-	answer := make(chan bool, 1)
-	go func() { answer <- f.c.confirm(question) }()
+	f.c.ask(question)
+	answer := make(chan string, 1)
+	go func() { answer <- f.c.answer() }()
 	select {
-	case yes := <-answer:
-		return yes
+	case line := <-answer:
+		return saysYes(line)
 	case <-f.signals:
 		f.c.say("")
 		return false

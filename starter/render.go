@@ -103,11 +103,12 @@ func writeNotCovered(w io.Writer, left []spec.NotCovered) {
 	writeTable(w, []column{{"KIND", false}, {"NAME", false}, {"REASON", false}}, rows)
 }
 
-// writePlan shows what a restore will do to each table.
+// writePlan shows what a restore will do to each table. Its totals are those of the tables that are not refused.
 func writePlan(w io.Writer, r spec.RestoreResult) {
 	fmt.Fprintf(w, "Restore from %s would do this:\n\n", oneLine(r.Point))
 	columns := []column{{"TABLE", false}, {"ACTION", false}, {"FROM", false}, {"PARTITIONS", true}, {"TABLETS", true}, {"BYTES", true}, {"NOTE", false}}
 	var rows [][]string
+	var partitions, tablets, bytes int64
 	actions := map[string]int64{}
 	for _, p := range r.Plan {
 		target := p.Database + "." + p.Table
@@ -116,12 +117,15 @@ func writePlan(w io.Writer, r spec.RestoreResult) {
 			from = p.From
 		}
 		actions[p.Action]++
+		if p.Action != spec.ActionRefuse {
+			partitions, tablets, bytes = partitions+int64(p.Partitions), tablets+p.Tablets, bytes+p.Bytes
+		}
 		rows = append(rows, []string{oneLine(target), oneLine(p.Action), oneLine(from), count(p.Partitions), count(p.Tablets), size(p.Bytes), oneLine(p.Note)})
 	}
 	writeTable(w, columns, rows)
-	fmt.Fprintf(w, "\n%s: %s, %s, %s.\n", actionsText(actions), plural(r.Partitions, "partition", "partitions"), plural(r.Tablets, "tablet", "tablets"), size(r.Bytes))
+	fmt.Fprintf(w, "\n%s: %s, %s, %s.\n", actionsText(actions), plural(partitions, "partition", "partitions"), plural(tablets, "tablet", "tablets"), size(bytes))
 	if len(r.Plan) >= spec.MaxListed {
-		fmt.Fprintf(w, "(Only the first %d tables are listed.)\n", len(r.Plan))
+		fmt.Fprintf(w, "(There are more tables; the first %d are listed and counted.)\n", len(r.Plan))
 	}
 	if actions[spec.ActionSwap] > 0 {
 		fmt.Fprintln(w, "swap: restored beside the live table and proven, then exchanged; the old table is kept for a while and can be put back.")

@@ -207,11 +207,11 @@ func (c *cli) startRestore(ctx context.Context, t *temporalServer, in spec.Resto
 
 // showRestore prints the result of a Restore, also the one that a failed run carries, and says how to go on.
 func (c *cli) showRestore(id string, result spec.RestoreResult, err error, cluster, repository string) error {
-	if err != nil && (!details(err, &result) || (len(result.Tables) == 0 && len(result.Databases) == 0)) {
+	if err != nil && (!details(err, &result) || (len(result.Tables)+len(result.Databases)+len(result.Plan) == 0)) {
 		return withHint(err, nextAfter(err, cluster, repository))
 	}
 	if failed := c.print(result, func(w io.Writer) {
-		if result.DryRun {
+		if len(result.Plan) > 0 { // a dry run, or one that was refused
 			writePlan(w, result)
 			return
 		}
