@@ -2,6 +2,7 @@ package spec
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -18,6 +19,9 @@ func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(time.Durat
 
 // UnmarshalJSON reads text such as "10m"; a bare number is refused because its unit would be a guess.
 func (d *Duration) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return nil
+	}
 	var text string
 	if err := json.Unmarshal(data, &text); err != nil {
 		return fmt.Errorf(`a duration is text with a unit, like "10m"`)
@@ -61,7 +65,7 @@ func decode(data []byte, into any) problems {
 		}
 		delete(fields, name)
 		if err := json.Unmarshal(value, target.Field(i).Addr().Interface()); err != nil {
-			wrong = append(wrong, fmt.Sprintf("field %q: %v", name, err))
+			wrong = append(wrong, typeProblem(name, err))
 		}
 	}
 	for name := range fields {
@@ -89,21 +93,28 @@ func fieldNames(t reflect.Type) []string {
 	return names
 }
 
-var (
-	secretField = regexp.MustCompile(`(?i)"([^"]*(?:passw|secret|token|access_?key|private_?key|credential)[^"]*)"\s*:`)
-	secretValue = regexp.MustCompile(`AKIA[0-9A-Z]{16}|ASIA[0-9A-Z]{16}|-----BEGIN|://[^/"\s]+:[^/"\s]+@|"[A-Za-z0-9/+]{40}"`)
-)
+// typeProblem says in an operator's words which kind of value a field got, and which it wants. It never repeats the value.
+func typeProblem(field string, err error) string {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return fmt.Sprintf("field %q: %v", field, err)
+	}
+	got, _, _ := strings.Cut(wrong.Value, " ") // "number 1.5" → "number"
+	return fmt.Sprintf("field %q: got %s, want %s", field, got, wanted(wrong.Type))
+}
 
-// secretsIn finds what looks like a secret. It never repeats the value: an input is stored in the history.
-func secretsIn(data []byte) problems {
-	const advice = "inputs are stored in the workflow's history in clear: name a profile of the worker's configuration instead, and rotate this secret"
-	if m := secretField.FindSubmatch(data); m != nil {
-		return problems{fmt.Sprintf("field %q looks like a secret; %s", m[1], advice)}
+func wanted(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return `text, like "a"`
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		return `a list, like ["a", "b"]`
+	case reflect.Map:
+		return `an object of texts, like {"a": "b"}`
 	}
-	if secretValue.Match(data) {
-		return problems{"a value looks like a secret (key, password in an address); " + advice}
-	}
-	return nil
+	return "a whole number"
 }
 
 var profileName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
@@ -116,7 +127,7 @@ func (p *problems) checkName(field, value string, required bool) {
 		}
 		return
 	}
-	if !profileName.MatchString(value) {
+	if !profileName.MatchString(value) || value == "." || value == ".." {
 		*p = append(*p, fmt.Sprintf("field %q is %q; a name has 1 to 64 letters, digits, '_', '-' or '.', and no slash", field, value))
 	}
 }

@@ -1,6 +1,8 @@
 package spec
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -82,7 +84,8 @@ func (r Restore) Validate() error {
 }
 
 func (r Restore) checkRename(p *problems) {
-	for from, to := range r.Rename {
+	for _, from := range slices.Sorted(maps.Keys(r.Rename)) { // in order: the message is the same in each replay
+		to := r.Rename[from]
 		if from == "" || to == "" || strings.Contains(from, "*") || strings.Contains(to, "*") {
 			p.add(`field "rename": %q → %q; write "db": "other" or "db.table": "other.name", without globs`, from, to)
 			continue

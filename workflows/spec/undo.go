@@ -6,6 +6,31 @@ type UndoWindow struct {
 	Restore string         `json:"restore"` // workflow id of the restore
 	Keep    Duration       `json:"keep"`
 	Tables  []SwappedTable `json:"tables"`
+
+	problems problems
+}
+
+// UnmarshalJSON remembers what is wrong instead of failing; Validate reports it.
+func (u *UndoWindow) UnmarshalJSON(data []byte) error {
+	type fields UndoWindow
+	var f fields
+	found := decode(data, &f)
+	*u = UndoWindow(f)
+	u.problems = found
+	return nil
+}
+
+// Validate tells what is wrong with the input.
+func (u UndoWindow) Validate() error {
+	p := append(problems(nil), u.problems...)
+	if len(p) == 0 {
+		p.checkName("cluster", u.Cluster, true)
+		p.checkNotNegative("keep", int64(u.Keep))
+		if len(u.Tables) == 0 {
+			p.add(`field "tables" is missing; a Restore starts this workflow, nobody else should`)
+		}
+	}
+	return p.err()
 }
 
 // SwappedTable names both tables of a swap. Ids decide, names only show where to look.
