@@ -18,7 +18,10 @@ import (
 	"github.com/versity/versitygw/embedgw"
 )
 
-const gatewayRegion = "us-east-1"
+const (
+	gatewayRegion = "us-east-1"
+	maxCopy       = 5 << 30 // bytes, as in S3; the library's zero value allows no copy at all
+)
 
 // s3Gateway is an S3 server in this process, on a directory. One can run in a process, and starting it changes the
 // working directory: every path here is absolute.
@@ -115,8 +118,9 @@ func posixBackend(dir string) (*posix.Posix, error) {
 	if err := os.MkdirAll(objects, 0o700); err != nil {
 		return nil, err
 	}
+	options := posix.PosixOpts{CopyObjectThreshold: maxCopy}
 	if (meta.XattrMeta{}).Test(objects) == nil {
-		return posix.New(objects, meta.XattrMeta{}, posix.PosixOpts{})
+		return posix.New(objects, meta.XattrMeta{}, options)
 	}
 	if err := os.MkdirAll(attributes, 0o700); err != nil {
 		return nil, err
@@ -125,5 +129,6 @@ func posixBackend(dir string) (*posix.Posix, error) {
 	if err != nil {
 		return nil, err
 	}
-	return posix.New(objects, sidecar, posix.PosixOpts{SideCarDir: attributes})
+	options.SideCarDir = attributes
+	return posix.New(objects, sidecar, options)
 }

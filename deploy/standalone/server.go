@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/server/common/authorization"
 	"go.temporal.io/server/common/cluster"
@@ -20,6 +21,8 @@ import (
 	"go.temporal.io/server/schema/sqlite"
 	"go.temporal.io/server/temporal"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	"starkeep/workflows/spec"
 )
 
 const (
@@ -115,7 +118,7 @@ func openDatabase(file string) (*config.SQL, error) {
 		}
 	}
 	store := sqliteStore(file)
-	ns, err := sqlite.NewNamespaceConfig(clusterName, namespace, false, nil)
+	ns, err := sqlite.NewNamespaceConfig(clusterName, namespace, false, searchAttributes())
 	if err != nil {
 		return nil, fmt.Errorf("namespace %s: %w", namespace, err)
 	}
@@ -124,6 +127,18 @@ func openDatabase(file string) (*config.SQL, error) {
 		return nil, fmt.Errorf("namespace %s: %w", namespace, err)
 	}
 	return store, nil
+}
+
+// searchAttributes are the worker's. It registers them too, but a server takes seconds to believe in new ones, and
+// refuses the first workflows meanwhile.
+func searchAttributes() map[string]enums.IndexedValueType {
+	return map[string]enums.IndexedValueType{
+		spec.AttributeCluster:  enums.INDEXED_VALUE_TYPE_KEYWORD,
+		spec.AttributeDatabase: enums.INDEXED_VALUE_TYPE_KEYWORD,
+		spec.AttributePhase:    enums.INDEXED_VALUE_TYPE_KEYWORD,
+		spec.AttributePoint:    enums.INDEXED_VALUE_TYPE_KEYWORD,
+		spec.AttributeBytes:    enums.INDEXED_VALUE_TYPE_INT,
+	}
 }
 
 func createDatabase(file string) error {
