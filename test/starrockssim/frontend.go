@@ -1,10 +1,12 @@
 package starrockssim
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"slices"
 	"strconv"
+	"syscall"
 	"time"
 
 	"starkeep/test/starrockssim/mysqlwire"
@@ -74,7 +76,7 @@ func (c *Cluster) startFrontends() error {
 
 // open starts a FE's listener.
 func (c *Cluster) open(fe *frontend) error {
-	l, err := net.Listen("tcp", fe.addr)
+	l, err := listen(fe.addr)
 	if err != nil {
 		return err
 	}
@@ -83,11 +85,25 @@ func (c *Cluster) open(fe *frontend) error {
 	return nil
 }
 
+// listen waits a little for an address that is still taken: while a FE was down a connection of this host may have got
+// its port.
+func listen(addr string) (net.Listener, error) {
+	end := time.Now().Add(5 * time.Second)
+	for {
+		l, err := net.Listen("tcp", addr)
+		if err == nil || !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(end) {
+			return l, err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 // stop closes the listener and all connections without waiting for them; Close waits.
 func (fe *frontend) stop() {
 	server := fe.server
 	fe.alive, fe.server = false, nil
 	if server != nil {
+		server.Kill()
 		fe.c.goDo(func() { server.Close() })
 	}
 }

@@ -2,6 +2,7 @@ package starrockssim_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,12 +38,18 @@ type step struct {
 	Row                                                                                                       json.RawMessage
 	Seconds                                                                                                   float64
 	Times                                                                                                     *int
+	Sums                                                                                                      map[string]recordedSum
 	T                                                                                                         *float64
 	RestoredEqualsSource                                                                                      *bool           `json:"restored_equals_source"`
 	SameContentAsSource                                                                                       *bool           `json:"same_content_as_source"`
 	EqualBytes                                                                                                map[string]bool `json:"equal_bytes"`
 	line                                                                                                      int
 	file                                                                                                      string
+}
+
+type recordedSum struct {
+	Version string `json:"visible_version"`
+	Tablets [][2]any
 }
 
 type recordedError struct {
@@ -96,7 +103,8 @@ type player struct {
 	steps  []step
 	at     int
 	file   string
-	silent bool // nothing is counted; a difference ends it
+	lastDB string // that a step about a job named
+	silent bool   // nothing is counted; a difference ends it
 	*sessions
 	own     map[string]bool              // databases and repositories of the recording
 	faults  map[string][]func()          // by backend and type: what ends them
@@ -122,7 +130,7 @@ type pin struct {
 // newPlayer starts a cluster whose repositories are below dir.
 func newPlayer(name, dir string, frontends int) (*player, error) {
 	p := &player{
-		dir: dir, match: newMatcher(), report: &fileReport{}, own: map[string]bool{},
+		dir: dir, match: newMatcher(), report: &fileReport{scope: &scope{}}, own: map[string]bool{},
 		faults: map[string][]func(){}, pins: map[string]pin{}, content: map[string]map[string]string{}, lastBkp: map[string]string{},
 		watches: map[*watch]bool{}, ctx: context.Background(),
 	}
@@ -211,6 +219,9 @@ func (p *player) play(steps []step) {
 	for p.at = 0; p.at < len(steps); p.at++ {
 		s := &steps[p.at]
 		p.setPins()
+		if before := p.report.scope.before[s.line]; before != nil && !p.silent {
+			before(p)
+		}
 		p.count(s, p.one(s))
 	}
 	for db := range p.pins {
@@ -258,6 +269,8 @@ func (p *player) one(s *step) error {
 		return p.compare(s)
 	case "sums":
 		return p.sums(s)
+	case "progress":
+		return p.progress(s)
 	}
 	return errLeftOut{"a step of another kind: " + s.Step}
 }
@@ -268,10 +281,19 @@ var (
 	createRE = regexp.MustCompile("(?i)^CREATE\\s+(?:READ ONLY )?(?:REPOSITORY|DATABASE)\\s+(?:IF NOT EXISTS )?`?([^` ]+)`?")
 	renameRE = regexp.MustCompile("(?i)^ALTER DATABASE (\\S+) RENAME (\\S+)")
 	targetRE = regexp.MustCompile("(?i)^(?:BACKUP|RESTORE) SNAPSHOT `?([^`.]+)`?\\.`?([^` ]+)`?")
+	procDBRE = regexp.MustCompile("^SHOW PROC '/dbs/(\\d+)'")
+	stampRE2 = regexp.MustCompile("backup_timestamp['\"] *= *['\"](2026-11-22-[0-9-]+)['\"]")
+	cancelRE = regexp.MustCompile("(?i)^CANCEL (BACKUP|RESTORE) (?:FROM|IN) `?([^` ]+)`?")
 	procRE   = regexp.MustCompile("(?i)^SHOW (PROC|TABLET) ")
 )
 
 func (p *player) sql(s *step) error {
+	if g := procDBRE.FindStringSubmatch(s.SQL); g != nil {
+		p.bindDatabase(g[1])
+	}
+	if g := stampRE2.FindStringSubmatch(s.SQL); g != nil && s.Error == nil {
+		p.bindStamp(s.SQL, g[1])
+	}
 	text := p.match.replace(s.SQL, procRE.MatchString(s.SQL))
 	if g := createRE.FindStringSubmatch(text); g != nil {
 		p.own[g[1]] = true
@@ -282,8 +304,14 @@ func (p *player) sql(s *step) error {
 	if submitRE.MatchString(text) {
 		p.beforeSubmission(text)
 	}
-	if g := jobRE.FindStringSubmatch(text); g != nil && g[2] != "" && s.Columns != nil {
-		p.reach(s, text)
+	if g := jobRE.FindStringSubmatch(text); g != nil {
+		p.lastDB = cmp.Or(g[2], p.lastDB)
+		if g[2] != "" && s.Columns != nil {
+			p.reach(s, text)
+		}
+	}
+	if cancelRE.MatchString(text) && s.Error == nil {
+		p.beforeCancel(s)
 	}
 	got, err := p.run(s.User, s.FE, text)
 	if s.Error != nil {
@@ -296,6 +324,32 @@ func (p *player) sql(s *step) error {
 		return nil
 	}
 	return p.sameResult(s, got)
+}
+
+// bindDatabase finds which database an id of the recording is: the recording asked for the id without a step.
+func (p *player) bindDatabase(recorded string) {
+	if p.match.known[recorded] != "" || p.lastDB == "" {
+		return
+	}
+	for _, row := range p.must("SHOW PROC '/dbs'").rows {
+		if *row[1] == p.lastDB {
+			p.match.bind(recorded, *row[0])
+		}
+	}
+}
+
+var snapshotRE = regexp.MustCompile("(?i)SNAPSHOT (?:`?[^`.]+`?\\.)?`?([^` .]+)`? FROM `?([^` ]+)`?")
+
+// bindStamp finds the timestamp of a snapshot that the recording read from the repository without a step.
+func (p *player) bindStamp(text, recorded string) {
+	g := snapshotRE.FindStringSubmatch(text)
+	if p.match.known[recorded] != "" || g == nil {
+		return
+	}
+	r, err := p.run("", "", fmt.Sprintf("SHOW SNAPSHOT ON `%s` WHERE SNAPSHOT = '%s'", g[2], g[1]))
+	if err == nil && len(r.rows) == 1 && r.rows[0][1] != nil && stampOnly.MatchString(*r.rows[0][1]) {
+		p.match.bind(recorded, *r.rows[0][1])
+	}
 }
 
 func (p *player) sameError(want *recordedError, err error) error {

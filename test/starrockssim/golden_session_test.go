@@ -82,7 +82,7 @@ func (s *sessions) run(user, fe, text string) (*result, error) {
 	for _, c := range s.conns {
 		c.Close()
 	}
-	clear(s.conns)
+	s.conns = map[string]*sql.Conn{}
 	return s.runOnce(user, fe, text)
 }
 

@@ -25,7 +25,7 @@ type scope struct {
 	prelude   func(p *player) // what was there before the recording began
 	except    []exception
 	notes     func(p *player, text string) // what notes of this file did without steps
-	snapshot  string                       // label of the snapshot that comparisons refer to
+	before    map[int]func(p *player)      // what was done, without a step, before the step of a line
 }
 
 // exception leaves steps of a recording out, knowingly.

@@ -130,20 +130,27 @@ func Serve(l net.Listener, cfg Config) *Server {
 // Addr is the address it listens on.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// Close stops listening, ends all connections and waits until their handlers have returned.
-func (s *Server) Close() error {
+// Kill stops listening and ends all connections, as when the process dies. When it returns the address is free again;
+// handlers may still be on their way out: Close waits for them.
+func (s *Server) Kill() error {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.closed = true
 	s.cancel()
 	err := s.listener.Close()
 	for c := range s.conns {
 		c.Close()
 	}
-	s.mu.Unlock()
-	s.wg.Wait()
 	if errors.Is(err, net.ErrClosed) {
 		return nil
 	}
+	return err
+}
+
+// Close is Kill, and waits until all handlers have returned.
+func (s *Server) Close() error {
+	err := s.Kill()
+	s.wg.Wait()
 	return err
 }
 
