@@ -19,9 +19,12 @@ type JobEnd struct {
 	// CancelRefused says that a cancel was asked for in COMMIT, where it would leave data mixed: the job was awaited.
 	CancelRefused bool `json:"cancelRefused,omitempty"`
 	// Unseen says that the FE no longer shows the job: a later one took its row. The proof decides.
-	Unseen   bool     `json:"unseen,omitempty"`
-	Seconds  int64    `json:"seconds"`
-	Warnings []string `json:"warnings,omitempty"`
+	Unseen bool `json:"unseen,omitempty"`
+	// Cancelled says that the cancel of UnitRef.Cancel took effect. Temporal takes a CanceledError only from an activity
+	// that it asked to cancel itself; any other is tried again for ever.
+	Cancelled bool     `json:"cancelled,omitempty"`
+	Seconds   int64    `json:"seconds"`
+	Warnings  []string `json:"warnings,omitempty"`
 }
 
 // Await follows the unit's job to its end. It holds the COMMIT rules of design §7: on a cancel request it sends CANCEL
@@ -36,6 +39,10 @@ func (a *Activities) Await(ctx context.Context, u UnitRef) (JobEnd, error) {
 		return JobEnd{}, failure(ctx, err)
 	}
 	end, err := (&watch{work: w, cancelled: u.Cancel, stall: newStall(w.cluster.Timing, time.Now)}).run(ctx)
+	if u.Cancel && temporal.IsCanceledError(err) {
+		end.Cancelled = true
+		return end, nil
+	}
 	if err != nil && !temporal.IsCanceledError(err) {
 		err = fmt.Errorf("%s of database %s, label %s: %w", w.Statement, w.Database, w.Label, err)
 	}

@@ -49,7 +49,7 @@ func (b *backup) plan(ctx workflow.Context) (activities.BackupPlan, error) {
 	var plan activities.BackupPlan
 	in := activities.PlanBackupInput{Spec: b.in, Point: b.progress.Point}
 	err := workflow.ExecuteActivity(long(ctx, planHeartbeat, "plan"), acts.PlanBackup, in).Get(ctx, &plan)
-	b.control.parallel = max(plan.ParallelDatabases, 1)
+	b.control.planned(plan.ParallelDatabases)
 	b.progress.Warnings = plan.Warnings
 	return plan, err
 }
@@ -74,8 +74,7 @@ func (b *backup) publish(ctx workflow.Context, plan activities.BackupPlan, outco
 		if len(d.Units) > 0 {
 			o.Completed, o.Failures = outcomes[i].result.Completed, outcomes[i].result.Failures
 			if err := outcomes[i].err; err != nil {
-				_, message := activities.TypeOf(err)
-				o.Failures = []restorepoint.FailedSet{{Parts: []restorepoint.Range{{To: int(d.Partitions)}}, Reason: message, Left: true}}
+				o.Failures = []restorepoint.FailedSet{{Parts: []restorepoint.Range{{To: int(d.Partitions)}}, Reason: reasonOf(err), Left: true}}
 			}
 			i++
 		}
@@ -110,7 +109,7 @@ func (b *backup) result(ctx workflow.Context, p activities.Published, outcomes [
 	_ = workflow.UpsertTypedSearchAttributes(ctx, attributeBytes.ValueSet(out.Bytes))
 	b.progress.Warnings = out.Warnings
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && !p.Complete: // one that came when all was done changes nothing
 		b.phase(ctx, spec.PhaseFailed)
 		return out, temporal.NewCanceledError(out)
 	case busy > 0 && p.Point == "":

@@ -12,6 +12,7 @@ import (
 type control struct {
 	paused   bool
 	parallel int               // databases at once; 0 in a DatabaseJob
+	limited  bool              // somebody set parallel: the plan's value no longer counts
 	onChange func(paused bool) // tells children
 }
 
@@ -38,7 +39,7 @@ func (c *control) serve(ctx workflow.Context, progress func() (any, error)) erro
 		return nil
 	}
 	limit := func(_ workflow.Context, l spec.Limits) (spec.Limits, error) {
-		c.parallel = l.ParallelDatabases
+		c.parallel, c.limited = l.ParallelDatabases, true
 		return l, nil
 	}
 	return workflow.SetUpdateHandlerWithOptions(ctx, spec.UpdateSetLimit, limit, workflow.UpdateHandlerOptions{Validator: checkLimit})
@@ -54,6 +55,13 @@ func checkLimit(_ workflow.Context, l spec.Limits) error {
 	return nil
 }
 
+// planned takes the plan's number of databases at once, unless somebody has set another meanwhile.
+func (c *control) planned(parallel int) {
+	if !c.limited {
+		c.parallel = max(parallel, 1)
+	}
+}
+
 func (c *control) set(paused bool) {
 	c.paused = paused
 	if c.onChange != nil {
@@ -64,15 +72,18 @@ func (c *control) set(paused bool) {
 // signalPause tells a DatabaseJob that its parent was paused or resumed.
 const signalPause = "parentPaused"
 
-// listen takes the parent's word.
+// listen takes the parent's word while the job waits for something.
 func (c *control) listen(ctx workflow.Context) {
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		for {
-			var paused bool
-			if !workflow.GetSignalChannel(ctx, signalPause).Receive(ctx, &paused) || ctx.Err() != nil {
-				return
-			}
-			c.paused = paused
+			workflow.GetSignalChannel(ctx, signalPause).Receive(ctx, &c.paused)
 		}
 	})
+}
+
+// heard takes what the parent has said in this very workflow task: listen runs after the one who asks. A signal that
+// is not taken before continue-as-new is lost.
+func (c *control) heard(ctx workflow.Context) {
+	for workflow.GetSignalChannel(ctx, signalPause).ReceiveAsync(&c.paused) {
+	}
 }

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -64,9 +65,7 @@ func DatabaseJob(ctx workflow.Context, in DatabaseJobInput) (DatabaseJobResult, 
 		return DatabaseJobResult{}, err
 	}
 	j.control.listen(ctx)
-	if err := j.ensureDatabase(ctx); err != nil {
-		j.Queue.Stop(err.Error())
-	}
+	j.ensureDatabase(ctx)
 	for {
 		unit, more := j.Queue.Next()
 		if !more || !j.mayGoOn(ctx) {
@@ -81,7 +80,7 @@ func DatabaseJob(ctx workflow.Context, in DatabaseJobInput) (DatabaseJobResult, 
 		j.Queue.Stop("cancelled " + j.Cancelled)
 	}
 	for j.Statement == activities.Restore && j.NextTable < j.Planned.Tables {
-		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() && ctx.Err() == nil {
+		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
 			return DatabaseJobResult{}, j.continueAsNew(ctx)
 		}
 		j.finishTable(finishing(ctx), j.NextTable)
@@ -98,8 +97,8 @@ func newDatabaseJob(ctx workflow.Context, in DatabaseJobInput) *databaseJob {
 	}
 	j.Planned.Units = nil // the queue has them from now on
 	j.progress = spec.DatabaseProgress{
-		Database: in.Planned.Database, WorkflowID: workflow.GetInfo(ctx).WorkflowExecution.ID, Phase: spec.PhaseSnapshot,
-		Tablets: in.Planned.Tablets, Bytes: in.Planned.Bytes,
+		Database: in.Planned.Database, WorkflowID: workflow.GetInfo(ctx).WorkflowExecution.ID, Phase: working(in.Statement),
+		Tablets: in.Planned.Tablets, TabletsDone: in.Result.Summary.Tablets, Bytes: in.Planned.Bytes, BytesDone: in.Result.Summary.Bytes,
 	}
 	j.show(ctx)
 	return j
@@ -107,11 +106,12 @@ func newDatabaseJob(ctx workflow.Context, in DatabaseJobInput) *databaseJob {
 
 // mayGoOn waits while paused, and tells whether a further unit may start.
 func (j *databaseJob) mayGoOn(ctx workflow.Context) bool {
+	j.control.heard(ctx)
 	if j.control.paused {
 		j.show(ctx)
 	}
 	_ = workflow.Await(ctx, func() bool { return !j.control.paused })
-	if ctx.Err() == nil {
+	if ctx.Err() == nil && j.Cancelled == "" {
 		return true
 	}
 	if j.Cancelled == "" {
@@ -120,20 +120,26 @@ func (j *databaseJob) mayGoOn(ctx workflow.Context) bool {
 	return false
 }
 
-func (j *databaseJob) ensureDatabase(ctx workflow.Context) error {
+// ensureDatabase creates a restore's target database. Without it nothing can be done.
+func (j *databaseJob) ensureDatabase(ctx workflow.Context) {
 	if j.Statement != activities.Restore || len(j.Queue.Completed) > 0 {
-		return nil
+		return
 	}
-	return workflow.ExecuteActivity(short(ctx, j.heartbeat(), "create database "+j.Planned.Database+" if missing"),
+	err := workflow.ExecuteActivity(short(ctx, j.heartbeat(), "create database "+j.Planned.Database+" if missing"),
 		acts.EnsureDatabase, j.Cluster, j.Planned.Database).Get(ctx, nil)
+	if err != nil && ctx.Err() == nil {
+		_, message := activities.TypeOf(err)
+		j.Queue.Stop(message)
+	}
 }
 
 // continueAsNew starts the next run with all that is known. It happens between units only: never with a statement under
 // way, so the lock holds and nothing is watched by nobody.
 func (j *databaseJob) continueAsNew(ctx workflow.Context) error {
-	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+	if err := workflow.Await(finishing(ctx), func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
 		return err
 	}
+	j.control.heard(ctx)
 	next := j.DatabaseJobInput
 	next.Paused = j.control.paused
 	next.Result.Summary.Seconds += int64(workflow.Now(ctx).Sub(j.began).Seconds())
@@ -143,7 +149,7 @@ func (j *databaseJob) continueAsNew(ctx workflow.Context) error {
 func (j *databaseJob) finish(ctx workflow.Context) DatabaseJobResult {
 	r := j.Result
 	r.Cancelled = j.Cancelled
-	r.Failures = j.Queue.Failures
+	r.Failures = j.failures()
 	for _, u := range j.Queue.Completed {
 		r.Completed = append(r.Completed, activities.Attempt{Unit: u.Number, Attempt: u.Attempt})
 	}
@@ -155,6 +161,29 @@ func (j *databaseJob) finish(ctx workflow.Context) DatabaseJobResult {
 	j.progress.Phase = spec.PhaseDone
 	j.show(ctx)
 	return r
+}
+
+// failures lists what was not done. What was left over for one reason is one entry, however many units it had: the
+// activities of each table get the list.
+func (j *databaseJob) failures() []restorepoint.FailedSet {
+	var list []restorepoint.FailedSet
+	for _, f := range j.Queue.Failures {
+		last := len(list) - 1
+		if last >= 0 && f.Left && list[last].Left && f.Reason == list[last].Reason {
+			list[last].Parts = append(slices.Clip(list[last].Parts), f.Parts...)
+			continue
+		}
+		list = append(list, f)
+	}
+	return list
+}
+
+// working is the phase of a job's units.
+func working(s activities.Statement) spec.Phase {
+	if s == activities.Restore {
+		return spec.PhaseLoad
+	}
+	return spec.PhaseSnapshot
 }
 
 func (j *databaseJob) heartbeat() time.Duration { return j.Heartbeat.Or(30 * time.Second) }

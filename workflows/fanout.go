@@ -12,10 +12,11 @@ import (
 	"starkeep/workflows/spec"
 )
 
-// How long a run waits for a database that another job holds, before it looks again.
+// How long a run waits for a database that another job holds, before it looks again. Each look costs some ten events,
+// and a history holds 51,200: eight databases can be waited for longer than StarRocks lets any job run.
 const (
 	firstWait = 15 * time.Second
-	maxWait   = 2 * time.Minute
+	maxWait   = 10 * time.Minute
 )
 
 // run is what Backup and Restore have in common: one DatabaseJob per database, some at a time, and what people see and
@@ -118,7 +119,10 @@ func (r *run) child(ctx workflow.Context, in DatabaseJobInput, p *spec.DatabaseP
 		return DatabaseJobResult{}, err
 	}
 	r.children[p.WorkflowID] = true
-	p.Phase = spec.PhaseSnapshot
+	if r.control.paused != in.Paused { // somebody spoke while the child was starting
+		workflow.SignalExternalWorkflow(ctx, p.WorkflowID, "", signalPause, r.control.paused)
+	}
+	p.Phase = working(in.Statement)
 	r.show(ctx)
 	var result DatabaseJobResult
 	err := future.Get(ctx, &result)

@@ -39,9 +39,7 @@ func Restore(ctx workflow.Context, in spec.Restore) (spec.RestoreResult, error) 
 	outcomes := s.databases(ctx, s.inputs(plan))
 	free := finishing(ctx)
 	s.sum(&out, plan, outcomes)
-	if err := s.openUndoWindow(free, &out, outcomes); err != nil {
-		return out, err
-	}
+	s.openUndoWindow(free, &out, outcomes)
 	return s.result(ctx, out, outcomes)
 }
 
@@ -55,7 +53,7 @@ func (s *restore) plan(ctx workflow.Context) (activities.RestorePlan, error) {
 	var plan activities.RestorePlan
 	in := activities.PlanRestoreInput{Spec: s.in, Run: s.seed, ID: workflow.GetInfo(ctx).FirstRunID}
 	err := workflow.ExecuteActivity(long(ctx, planHeartbeat, "plan"), acts.PlanRestore, in).Get(ctx, &plan)
-	s.control.parallel = max(plan.ParallelDatabases, 1)
+	s.control.planned(plan.ParallelDatabases)
 	s.progress.Warnings, s.progress.Point = plan.Warnings, plan.Point
 	return plan, err
 }
@@ -80,8 +78,7 @@ func (s *restore) sum(out *spec.RestoreResult, plan activities.RestorePlan, outc
 	out.Plan = nil
 	for i, o := range outcomes {
 		if o.err != nil {
-			_, message := activities.TypeOf(o.err)
-			out.Failed = append(out.Failed, spec.FailedPart{Database: plan.Databases[i].Database, Reason: message})
+			out.Failed = append(out.Failed, spec.FailedPart{Database: plan.Databases[i].Database, Reason: reasonOf(o.err)})
 			out.FailedCount++
 			continue
 		}
@@ -94,27 +91,42 @@ func (s *restore) sum(out *spec.RestoreResult, plan activities.RestorePlan, outc
 		out.Failed = append(out.Failed, r.Failed...)
 		out.FailedCount += int64(len(r.Failed))
 		out.Warnings = append(out.Warnings, r.Warnings...)
-		out.CancelRequested = out.CancelRequested || r.Cancelled != ""
 	}
 	out.Tables = out.Tables[:min(len(out.Tables), spec.MaxListed)]
 	out.Failed = out.Failed[:min(len(out.Failed), spec.MaxListed)]
 	s.progress.Warnings = out.Warnings
 }
 
-// openUndoWindow leaves a workflow behind that keeps the old tables for a while.
-func (s *restore) openUndoWindow(ctx workflow.Context, out *spec.RestoreResult, outcomes []outcome) error {
+// openUndoWindow leaves a workflow behind that keeps the old tables for a while. The tables are exchanged by now: where
+// it cannot be had, that is a warning.
+func (s *restore) openUndoWindow(ctx workflow.Context, out *spec.RestoreResult, outcomes []outcome) {
 	window := spec.UndoWindow{Cluster: s.in.Cluster, Restore: workflow.GetInfo(ctx).WorkflowExecution.ID, Keep: spec.Duration(s.in.UndoWindow.Or(spec.DefaultUndoWindow))}
 	for _, o := range outcomes {
 		window.Tables = append(window.Tables, o.result.Swapped...)
 	}
 	if len(window.Tables) == 0 {
-		return nil
+		return
 	}
-	out.Undo = spec.UndoWindowID(window.Restore)
+	id := spec.UndoWindowID(window.Restore)
+	err := s.startUndoWindow(ctx, id, window, out.Point)
+	if temporal.IsWorkflowExecutionAlreadyStartedError(err) {
+		// An earlier restore of this very id left one that is still open: it has tables of its own to keep.
+		id += "/" + workflow.GetInfo(ctx).FirstRunID
+		err = s.startUndoWindow(ctx, id, window, out.Point)
+	}
+	if err != nil {
+		_, message := activities.TypeOf(err)
+		out.Warnings = append(out.Warnings, fmt.Sprintf("no undo window: the old tables of this restore stay until they are dropped by hand: %s", message))
+		return
+	}
+	out.Undo = id
+}
+
+func (s *restore) startUndoWindow(ctx workflow.Context, id string, window spec.UndoWindow, point string) error {
 	options := workflow.ChildWorkflowOptions{
-		WorkflowID: out.Undo, ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_ABANDON,
+		WorkflowID: id, ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_ABANDON,
 		StaticSummary:         fmt.Sprintf("old tables of %d swaps, kept %s", len(window.Tables), window.Keep.Or(0)),
-		TypedSearchAttributes: temporal.NewSearchAttributes(attributeCluster.ValueSet(s.cluster), attributePoint.ValueSet(out.Point)),
+		TypedSearchAttributes: temporal.NewSearchAttributes(attributeCluster.ValueSet(s.cluster), attributePoint.ValueSet(point)),
 	}
 	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, options), spec.UndoWindowWorkflow, window)
 	return child.GetChildWorkflowExecution().Get(ctx, nil)
@@ -123,14 +135,22 @@ func (s *restore) openUndoWindow(ctx workflow.Context, out *spec.RestoreResult, 
 // result says how the run ends. A cancel that came in COMMIT is answered with the truth: what was restored.
 func (s *restore) result(ctx workflow.Context, out spec.RestoreResult, outcomes []outcome) (spec.RestoreResult, error) {
 	_ = workflow.UpsertTypedSearchAttributes(ctx, attributeBytes.ValueSet(out.Bytes))
-	inCommit := false
+	inCommit, leftOut, busy := false, false, 0
 	for _, o := range outcomes {
 		inCommit = inCommit || o.result.Cancelled == cancelledInCommit
+		leftOut = leftOut || o.err != nil || o.result.Cancelled == cancelledEarly
+		if kind, _ := typeOf(o.err); kind == spec.ErrorDatabaseBusy {
+			busy++
+		}
 	}
+	out.CancelRequested = ctx.Err() != nil
 	switch {
-	case ctx.Err() != nil && !inCommit:
+	case ctx.Err() != nil && leftOut && !inCommit:
 		s.phase(ctx, spec.PhaseFailed)
 		return out, temporal.NewCanceledError(out)
+	case busy > 0 && busy == len(outcomes):
+		s.phase(ctx, spec.PhaseFailed)
+		return out, activities.Error(spec.ErrorDatabaseBusy, out, "%d databases are held by other starkeep jobs, nothing was restored", busy)
 	case out.FailedCount > 0 && !inCommit:
 		s.phase(ctx, spec.PhaseFailed)
 		return out, activities.Error(spec.ErrorPartialFailure, out, "%d tables or databases were not restored: %s", out.FailedCount, firstReason(out.Failed))

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"starkeep/activities"
@@ -11,6 +12,15 @@ import (
 func seed(ctx workflow.Context) string {
 	info := workflow.GetInfo(ctx)
 	return info.WorkflowExecution.ID + "\n" + info.FirstRunID
+}
+
+// reasonOf says in a result why a database has none of its own.
+func reasonOf(err error) string {
+	if temporal.IsCanceledError(err) {
+		return "not begun: the run was cancelled"
+	}
+	_, message := activities.TypeOf(err)
+	return message
 }
 
 func typeOf(err error) (string, string) {

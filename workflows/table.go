@@ -12,7 +12,7 @@ import (
 // finishTable proves one restored table and, where all is well, gives it its grants and its place. It runs shielded from
 // a cancel: what RESTORE has committed is brought to its end, and what it has not is cleaned away.
 func (j *databaseJob) finishTable(ctx workflow.Context, table int) {
-	ref := activities.TableRef{Cluster: j.Cluster, Repository: j.Repository, Plan: j.Planned.Plan, Table: table, Failures: j.Queue.Failures, SkipGrants: j.SkipGrants}
+	ref := activities.TableRef{Cluster: j.Cluster, Repository: j.Repository, Plan: j.Planned.Plan, Table: table, Failures: j.failures(), SkipGrants: j.SkipGrants}
 	var proven activities.Proven
 	j.phase(ctx, spec.PhaseVerify)
 	err := workflow.ExecuteActivity(long(ctx, j.heartbeat(), fmt.Sprintf("prove table %d", table)), acts.Prove, ref).Get(ctx, &proven)
@@ -31,6 +31,10 @@ func (j *databaseJob) finishTable(ctx workflow.Context, table int) {
 	}
 	if err := j.place(ctx, ref, &proven.Table); err != nil {
 		j.failed(proven.Table, err)
+		if proven.Beside != "" {
+			last := &j.Result.Failed[len(j.Result.Failed)-1]
+			last.Reason += fmt.Sprintf("; what was restored is proven and stays in %s: look at both tables before dropping one", proven.Beside)
+		}
 		return
 	}
 	if len(j.Result.Tables) < spec.MaxListed {

@@ -12,6 +12,9 @@ import (
 // UndoWindow keeps the old tables of a restore for a while. The updates undo and finish decide; without them, finish is
 // what happens in the end. Cancelled, it leaves both tables where they are.
 func UndoWindow(ctx workflow.Context, in spec.UndoWindow) (spec.UndoResult, error) {
+	if err := in.Validate(); err != nil {
+		return spec.UndoResult{}, activities.Error(spec.ErrorInvalidSpec, nil, "%v", err)
+	}
 	w := &undoWindow{UndoWindow: in}
 	if err := w.serve(ctx); err != nil {
 		return spec.UndoResult{}, err

@@ -25,7 +25,7 @@ func (j *databaseJob) runUnit(ctx workflow.Context, unit restorepoint.Unit) {
 		err = j.restoreUnit(ctx, u)
 	}
 	j.Result.Summary.Attempts++
-	j.settle(unit, err)
+	j.settle(ctx, unit, err)
 	j.progress.Current = ""
 	j.show(ctx)
 }
@@ -83,6 +83,9 @@ func (j *databaseJob) restoreUnit(ctx workflow.Context, u activities.UnitRef) er
 // having looked at the FE: Temporal may answer it itself while no worker runs the activity, and a statement whose
 // submission was interrupted may have got through.
 func (j *databaseJob) statement(ctx workflow.Context, u activities.UnitRef) error {
+	if ctx.Err() != nil {
+		return ctx.Err() // nothing was sent
+	}
 	err := workflow.ExecuteActivity(short(ctx, j.heartbeat(), string(u.Statement)+" "+u.Label), acts.Submit, u).Get(ctx, nil)
 	if err == nil {
 		err = j.await(ctx, u)
@@ -107,8 +110,14 @@ func (j *databaseJob) await(ctx workflow.Context, u activities.UnitRef) error {
 	for _, w := range end.Warnings {
 		j.warn("%s", w)
 	}
+	if end.Cancelled {
+		return temporal.NewCanceledError("cancelled in StarRocks")
+	}
 	return err
 }
+
+// notStarted is the detail with which Temporal's server cancels an activity that no worker has at that moment.
+const notStarted = "ACTIVITY_ID_NOT_STARTED"
 
 // settled tells the ends that an activity saw in StarRocks: success, a failed or refused statement, a CANCEL carried out.
 func settled(err error) bool {
@@ -119,22 +128,27 @@ func settled(err error) bool {
 		return true
 	}
 	var canceled *temporal.CanceledError
-	return errors.As(err, &canceled) && canceled.HasDetails()
+	if !errors.As(err, &canceled) || !canceled.HasDetails() {
+		return false
+	}
+	var text string
+	return canceled.Details(&text) != nil || text != notStarted
 }
 
-// settle tells the queue what came of the attempt.
-func (j *databaseJob) settle(unit restorepoint.Unit, err error) {
+// settle tells the queue what came of the attempt. A job that somebody cancelled in StarRocks after a cancel was asked
+// for here was cancelled by us: the one who did it may have died before he could tell.
+func (j *databaseJob) settle(ctx workflow.Context, unit restorepoint.Unit, err error) {
 	if err == nil {
 		j.Queue.Done(unit)
 		j.progress.UnitsDone++
 		return
 	}
-	if temporal.IsCanceledError(err) {
+	f, known := activities.FailureOf(err)
+	if temporal.IsCanceledError(err) || known && f.Stop && ctx.Err() != nil {
 		j.Cancelled = cancelledEarly
 		return
 	}
 	kind, message := activities.TypeOf(err)
-	f, known := activities.FailureOf(err)
 	switch {
 	case known && f.Stop, !known && kind != spec.ErrorChecksumMismatch:
 		j.Queue.Failed(unit, restorepoint.Failure{Reason: message})
