@@ -106,6 +106,8 @@ func temporalMessage(err error) string {
 	var notFound *serviceerror.NotFound
 	var namespace *serviceerror.NamespaceNotFound
 	var denied *serviceerror.PermissionDenied
+	var late *serviceerror.DeadlineExceeded
+	var unavailable *serviceerror.Unavailable
 	switch {
 	case errors.As(err, &terminated):
 		return "terminated: its FE job was left alone and may still be running; look with starkeep job list --cluster NAME"
@@ -119,8 +121,10 @@ func temporalMessage(err error) string {
 		return "Temporal refuses access: " + oneLine(denied.Message) + "; check TEMPORAL_API_KEY or the client certificate"
 	case errors.As(err, &notFound):
 		return "Temporal does not know it: " + oneLine(notFound.Message)
-	case errors.Is(err, context.DeadlineExceeded):
-		return "Temporal did not answer in time"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &late):
+		return "Temporal did not answer in time; what was started goes on, see starkeep job list"
+	case errors.As(err, &unavailable):
+		return "Temporal does not answer: " + dialProblem(unavailable) + "; what was started goes on when it does"
 	}
 	return ""
 }

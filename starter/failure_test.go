@@ -28,7 +28,9 @@ func TestMessagesAreUnwrapped(t *testing.T) {
 		{"cancelled", fmt.Errorf("x: %w", temporal.NewCanceledError()), "cancelled"},
 		{"namespace", serviceerror.NewNamespaceNotFound("prod"), `the Temporal namespace "prod" does not exist; choose one with --namespace or TEMPORAL_NAMESPACE`},
 		{"access to Temporal", serviceerror.NewPermissionDenied("Request unauthorized.", ""), "Temporal refuses access: Request unauthorized.; check TEMPORAL_API_KEY or the client certificate"},
-		{"late", context.DeadlineExceeded, "Temporal did not answer in time"},
+		{"late", context.DeadlineExceeded, "Temporal did not answer in time; what was started goes on, see starkeep job list"},
+		{"late, by Temporal's word", serviceerror.NewDeadlineExceeded("context deadline exceeded"), "Temporal did not answer in time; what was started goes on, see starkeep job list"},
+		{"gone", serviceerror.NewUnavailable("connection refused"), "Temporal does not answer: connection refused; what was started goes on when it does"},
 		{"advice is not part of it", withHint(errors.New("disk full"), "make room"), "disk full"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

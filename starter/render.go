@@ -59,25 +59,41 @@ func writeDatabases(w io.Writer, databases []spec.DatabaseResult) {
 	writeTable(w, columns, rows)
 }
 
-// writeFailed names what failed, in StarRocks' words.
+// writeFailed names what failed, in StarRocks' words. Partitions of one table that failed alike share a row.
 func writeFailed(w io.Writer, failed []spec.FailedPart, all int64) {
 	if len(failed) == 0 && all == 0 {
 		return
 	}
-	all = max(all, int64(len(failed)))
-	if len(failed) == 0 {
+	listed := int64(len(failed))
+	all = max(all, listed)
+	if listed == 0 {
 		fmt.Fprintf(w, "\n%s failed.\n", plural(all, "part", "parts"))
 		return
 	}
 	fmt.Fprintf(w, "\n%s failed:\n", plural(all, "part", "parts"))
 	var rows [][]string
-	for _, f := range failed {
-		rows = append(rows, []string{oneLine(f.Database), oneLine(f.Table), oneLine(f.Partition), oneLine(f.Reason)})
+	for len(failed) > 0 {
+		f := failed[0]
+		var partitions []string
+		for len(failed) > 0 && failed[0].Database == f.Database && failed[0].Table == f.Table && failed[0].Reason == f.Reason {
+			partitions = append(partitions, oneLine(failed[0].Partition))
+			failed = failed[1:]
+		}
+		rows = append(rows, []string{oneLine(f.Database), oneLine(f.Table), someOf(partitions), oneLine(f.Reason)})
 	}
 	writeTable(w, []column{{"DATABASE", false}, {"TABLE", false}, {"PARTITION", false}, {"REASON", false}}, rows)
-	if more := all - int64(len(failed)); more > 0 {
+	if more := all - listed; more > 0 {
 		fmt.Fprintf(w, "… and %s more.\n", count(more))
 	}
+}
+
+// someOf names the first few of many; -o json has all.
+func someOf(names []string) string {
+	const few = 3
+	if len(names) <= few+1 {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
 }
 
 func writeWarnings(w io.Writer, warnings []string) {

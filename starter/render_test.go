@@ -47,6 +47,12 @@ var (
 		Failed: []spec.FailedPart{
 			{Database: "sales", Table: "orders", Partition: "p202601", Reason: "failed to make snapshot on backend 10003:\ntablet 10234 has not enough replicas"},
 			{Database: "crm", Table: "contacts", Reason: "no space left on device"},
+			{Database: "crm", Table: "calls", Partition: "p1", Reason: "no space left on device"},
+			{Database: "crm", Table: "calls", Partition: "p2", Reason: "no space left on device"},
+			{Database: "crm", Table: "calls", Partition: "p3", Reason: "no space left on device"},
+			{Database: "crm", Table: "calls", Partition: "p4", Reason: "no space left on device"},
+			{Database: "crm", Table: "calls", Partition: "p5", Reason: "no space left on device"},
+			{Database: "crm", Table: "calls", Partition: "p6", Reason: "timeout"},
 		},
 		FailedCount: 212,
 		NotCovered: []spec.NotCovered{
