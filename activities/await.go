@@ -56,8 +56,8 @@ type watch struct {
 	end       JobEnd
 	cancelled bool         // a cancel was requested of us
 	giveUp    *UnitFailure // why we sent CANCEL ourselves
-	sent      bool         // CANCEL was sent
 	missing   time.Time    // since when the FE shows no row of ours
+	leader    string       // the FE process that led when it was looked at last
 	quiet     time.Time    // no CANCEL before: a leader that has not ticked since it took over only pretends to cancel
 	progress  spec.JobProgress
 }
@@ -65,10 +65,12 @@ type watch struct {
 func (w *watch) run(ctx context.Context) (JobEnd, error) {
 	w.remember(ctx)
 	began := time.Now()
+	// Heartbeats go on after a cancel request, which ends ctx: a job in COMMIT is watched to its end.
 	done, polling := ctx.Done(), context.WithoutCancel(ctx)
+	w.leader, _ = w.leadingProcess(polling)
 	for {
 		over, err := w.look(polling)
-		activity.RecordHeartbeat(ctx, w.progress)
+		activity.RecordHeartbeat(polling, w.progress)
 		if over || err != nil {
 			w.end.Seconds = int64(time.Since(began).Seconds())
 			return w.end, err
@@ -92,7 +94,7 @@ func (w *watch) run(ctx context.Context) (JobEnd, error) {
 // look reads the row once and acts on it. It is over when it says so, or with an error.
 func (w *watch) look(ctx context.Context) (over bool, err error) {
 	j, err := w.job(ctx)
-	if err != nil {
+	if err != nil && !errors.Is(err, starrocks.ErrUnknownDatabase) { // a database that is dropped takes its job along
 		w.unreachable(err)
 		return false, nil
 	}
@@ -182,17 +184,32 @@ func (w *watch) ended(ctx context.Context, j *starrocks.Job) error {
 	return jobFailed(f, "StarRocks cancelled the job: %s", f.Reason)
 }
 
-// sendCancel cancels the job whose row was just read. Whatever the statement answers, the next row is the truth.
+// sendCancel cancels the job whose row was just read. Whatever the statement answers, the next row is the truth: as long
+// as it does not say CANCELLED, CANCEL is sent again where it is still due.
 func (w *watch) sendCancel(ctx context.Context) error {
+	process, err := w.leadingProcess(ctx)
+	if err != nil {
+		w.unreachable(err)
+		return nil
+	}
+	if process != w.leader {
+		w.leader, w.quiet = process, time.Now().Add(2*w.cluster.Timing.Tick)
+	}
 	if time.Now().Before(w.quiet) {
 		return nil
 	}
-	w.sent = true
 	w.progress.Message = "cancelling"
-	if err := w.cancel(ctx); err != nil && !errors.Is(err, starrocks.ErrNoJob) && !errors.Is(err, starrocks.ErrNotCancellable) {
-		w.progress.Message = "cancelling: " + err.Error()
+	err = w.cancel(ctx)
+	if err != nil && !errors.Is(err, starrocks.ErrNoJob) && !errors.Is(err, starrocks.ErrNotCancellable) {
+		w.warn("CANCEL %s was not carried out: %v", w.Statement, err)
 	}
 	return nil
+}
+
+// leadingProcess tells one FE process that leads from the next.
+func (w *watch) leadingProcess(ctx context.Context) (string, error) {
+	leader, err := w.cluster.FE.Leader(ctx)
+	return leader.Name + " " + leader.StartTime.String(), err
 }
 
 // giveUpWith cancels the job because waiting longer makes no sense. The failure is reported once the row says CANCELLED.
@@ -205,7 +222,7 @@ func (w *watch) giveUpWith(ctx context.Context, f UnitFailure) error {
 func (w *watch) remember(ctx context.Context) {
 	var last spec.JobProgress
 	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &last) == nil && last.GivingUp != "" {
-		w.giveUp, w.sent = &UnitFailure{Transient: true, Reason: last.GivingUp, State: last.State}, true
+		w.giveUp = &UnitFailure{Transient: true, Reason: last.GivingUp, State: last.State}
 		w.progress.GivingUp = last.GivingUp
 	}
 }

@@ -129,7 +129,7 @@ func interrupted(ctx context.Context) error {
 	if errors.Is(cause, activity.ErrActivityPaused) || errors.Is(cause, activity.ErrActivityReset) {
 		return fail(spec.ErrorHandOver, "interrupted (%v); what runs in StarRocks goes on", cause)
 	}
-	if errors.Is(cause, context.Canceled) {
+	if temporal.IsCanceledError(cause) { // what the SDK makes of a cancel request; a worker's end has another cause
 		return nil
 	}
 	return fmt.Errorf("interrupted (%w); what runs in StarRocks goes on", cause)

@@ -11,9 +11,6 @@ import (
 
 // examine looks whether a running job still gets on, and acts by the kind of trouble (rules 9-11).
 func (w *watch) examine(ctx context.Context, j *starrocks.Job) error {
-	if w.sent {
-		return nil // a CANCEL is on its way; the row will tell
-	}
 	if j.Reason().Class == starrocks.StatusFileInvalid {
 		return w.giveUpWith(ctx, UnitFailure{Transient: true, Reason: j.Reason().Text, State: string(j.State)})
 	}
