@@ -126,7 +126,7 @@ func refusal(plan spec.RestoreResult) error {
 	}
 	return withHint(
 		codedError{exitFailed, fmt.Sprintf("%s refused, see the notes; nothing was changed", plural(refused, "table is", "tables are"))},
-		"  leave them out with --exclude, give them other names with --rename, or choose --on-existing rename")
+		"  leave them out with --exclude, give them other names with --rename, or choose another --on-existing")
 }
 
 func (c *cli) restoreRun() *cobra.Command {
