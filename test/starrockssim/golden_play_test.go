@@ -104,6 +104,7 @@ type player struct {
 	at     int
 	file   string
 	lastDB string // that a step about a job named
+	held   func() // releases the hold on all MAKE_SNAPSHOT tasks that file 25 began with
 	silent bool   // nothing is counted; a difference ends it
 	*sessions
 	own     map[string]bool              // databases and repositories of the recording

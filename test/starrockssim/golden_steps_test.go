@@ -153,6 +153,7 @@ func (p *player) backend(s *step) error {
 		for _, f := range p.faultsOf(s) {
 			p.addFault(s, p.c.HoldTasks(f))
 		}
+		p.releaseAll()
 		return nil
 	case "fail":
 		for _, f := range p.faultsOf(s) {
@@ -181,6 +182,14 @@ func (p *player) backend(s *step) error {
 		return nil
 	}
 	return errLeftOut{"a fault that has no counterpart: " + s.Action}
+}
+
+// releaseAll ends the hold on everything, once the recording has placed its own.
+func (p *player) releaseAll() {
+	if p.held != nil {
+		p.held()
+		p.held = nil
+	}
 }
 
 func backendIndex(name string) int {
@@ -452,6 +461,7 @@ func (p *player) rowBefore(s *step) error {
 	if err := json.Unmarshal(s.Row, &want); err != nil {
 		return err
 	}
+	p.releaseAll()
 	kind := "BACKUP"
 	if want["Label"] != nil {
 		kind = "RESTORE"
@@ -482,6 +492,12 @@ func (p *player) rowBefore(s *step) error {
 // contents compares what tablets hold: data that was equal must be equal, and no other.
 func (p *player) contents(s *step) error {
 	want := recordedTablets(*s)
+	if _, state := p.looksAt(s); state != "" {
+		p.until(func() bool {
+			r, err := p.run("", "", "SHOW RESTORE FROM `"+s.DB+"`")
+			return err == nil && stateOf(r.names(), r.rows) == state
+		})
+	}
 	got := p.digests(s.DB, s.Table)
 	if len(want) == 0 {
 		if p.c.Content(s.DB, s.Table) != "no such table" {

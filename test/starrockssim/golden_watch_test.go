@@ -65,7 +65,7 @@ func (p *player) looksAt(s *step) (db, state string) {
 		if g := jobRE.FindStringSubmatch(s.SQL); g != nil && len(s.Changes) > 0 {
 			var columns []string
 			json.Unmarshal(s.Columns, &columns)
-			return g[2], stateOf(columns, s.Changes[0].Rows)
+			return g[2], pinnable(columns, s.Changes[0].Rows)
 		}
 	case "sql":
 		g := jobRE.FindStringSubmatch(s.SQL)
@@ -79,7 +79,11 @@ func (p *player) looksAt(s *step) (db, state string) {
 		if len(rows) == 0 {
 			return "", "" // the other kind of job
 		}
-		return g[2], stateOf((&result{columns: columns}).names(), rows)
+		return g[2], pinnable((&result{columns: columns}).names(), rows)
+	case "content":
+		if state, ok := strings.CutPrefix(s.Label, "at "); ok {
+			return s.DB, state
+		}
 	case "row_before_cancel", "row_before_kill":
 		var row map[string]*string
 		json.Unmarshal(s.Row, &row)
@@ -96,6 +100,16 @@ func stateOf(columns []string, rows [][]*string) string {
 		return ""
 	}
 	return *rows[0][at]
+}
+
+// pinnable is the state to hold a job in; "" for one that starts over in PENDING for ever: held, it would do no harm to
+// the jobs beside it.
+func pinnable(columns []string, rows [][]*string) string {
+	state := stateOf(columns, rows)
+	if id := slices.Index(columns, "JobId"); state == "PENDING" && *rows[0][id] != "-1" {
+		return ""
+	}
+	return state
 }
 
 func (p *player) pin(db, state string) {
@@ -115,7 +129,7 @@ func (p *player) unpin(db string) {
 
 // reach waits until the job's row is in the state that was recorded, as the recording did without saying so.
 func (p *player) reach(s *step, text string) {
-	_, state := p.looksAt(s)
+	state := recordedState(s)
 	if state == "" {
 		return
 	}
@@ -175,7 +189,7 @@ func (p *player) nextRow(db string) (row []*string, columns []string) {
 				json.Unmarshal(s.Rows, &rows)
 				return rows[0], (&result{columns: typed}).names()
 			}
-			return nil, nil
+			return rowOf(s.Row)
 		}
 		if g := targetRE.FindStringSubmatch(s.SQL); g != nil && g[1] == db {
 			return nil, nil
@@ -183,6 +197,28 @@ func (p *player) nextRow(db string) (row []*string, columns []string) {
 	}
 	return nil, nil
 }
+
+// rowOf is a row that was recorded by column names.
+func rowOf(recorded json.RawMessage) (row []*string, columns []string) {
+	var values map[string]*string
+	json.Unmarshal(recorded, &values)
+	names := backupColumns
+	if values["Label"] != nil {
+		names = restoreColumns
+	}
+	for _, name := range names {
+		columns = append(columns, name)
+		row = append(row, values[name])
+	}
+	return row, columns
+}
+
+var (
+	backupColumns = strings.Fields("JobId SnapshotName DbName State BackupObjs CreateTime SnapshotFinishedTime UploadFinishedTime " +
+		"FinishedTime UnfinishedTasks Progress TaskErrMsg Status Timeout")
+	restoreColumns = strings.Fields("JobId Label Timestamp DbName State AllowLoad ReplicationNum RestoreObjs CreateTime MetaPreparedTime " +
+		"SnapshotFinishedTime DownloadFinishedTime FinishedTime UnfinishedTasks Progress TaskErrMsg Status Timeout")
+)
 
 // uploadsBefore: where the recording counted objects after a cancel in the middle of slow uploads, the cancel waits
 // for as many.
@@ -217,6 +253,15 @@ func (p *player) progress(s *step) error {
 	}
 	time.Sleep(scaled(time.Second))
 	return nil
+}
+
+// recordedState is the state in the row of a sql step.
+func recordedState(s *step) string {
+	var columns []recordedColumn
+	var rows [][]*string
+	json.Unmarshal(s.Columns, &columns)
+	json.Unmarshal(s.Rows, &rows)
+	return stateOf((&result{columns: columns}).names(), rows)
 }
 
 // recordedTasks tells whether the recorded row had unfinished tasks.
@@ -403,8 +448,10 @@ func (w *watch) settled() bool {
 	json.Unmarshal(w.step.Columns, &columns)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	at := slices.Index(columns, "TaskErrMsg")
-	return at < 0 || *last[0][at] == "" || w.value(w.samples[len(w.samples)-1], "TaskErrMsg") != ""
+	now := w.samples[len(w.samples)-1]
+	tasks, at := slices.Index(columns, "UnfinishedTasks"), slices.Index(columns, "TaskErrMsg")
+	return (*last[0][at] == "" || w.value(now, "TaskErrMsg") != "") &&
+		(*last[0][tasks] == "") == (w.value(now, "UnfinishedTasks") == "")
 }
 
 // span is how long the recording watched.
