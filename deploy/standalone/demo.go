@@ -64,7 +64,7 @@ type demo struct {
 	damage  map[string]string // by "db.table": what was done to it
 	backup  spec.BackupResult
 	restore spec.RestoreResult
-	point   *spec.PointDetails
+	point   spec.PointDetails
 	took    map[string]time.Duration // by workflow name
 }
 

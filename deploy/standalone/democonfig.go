@@ -34,6 +34,7 @@ clusters:
     addresses: [%q]
     user: root
     timing:
+      heartbeat: 5s # short, so that progress is told often
 %s
 repositories:
   %s:
@@ -44,11 +45,11 @@ repositories:
       pathStyle: true
       accessKey: file:s3-access-key
       secretKey: file:s3-secret-key
-`, demoCluster, d.sim.Address(), d.timing(), demoRepository, d.location(), d.s3.Endpoint, gatewayRegion)
+`, demoCluster, d.sim.Address(), timing(d.opt.Tick), demoRepository, d.location(), d.s3.Endpoint, gatewayRegion)
 }
 
-// timing scales the waiting times of the profile with the simulated cluster's clocks.
-func (d *demo) timing() string {
+// timing scales the waiting times of a profile with a simulated cluster's clocks.
+func timing(tick time.Duration) string {
 	text := ""
 	for _, t := range []struct {
 		key string
@@ -62,7 +63,7 @@ func (d *demo) timing() string {
 		{"lostJob", 30 * time.Second},
 		{"submitRetry", 5 * time.Second},
 	} {
-		scaled := time.Duration(float64(t.at) * float64(d.opt.Tick) / float64(realTick))
+		scaled := time.Duration(float64(t.at) * float64(tick) / float64(realTick))
 		text += fmt.Sprintf("      %s: %s\n", t.key, max(scaled.Round(time.Millisecond), 10*time.Millisecond))
 	}
 	return text

@@ -80,7 +80,7 @@ func (d *demo) readPoint(ctx context.Context) error {
 	if result.Point == nil {
 		return fmt.Errorf("restore point %s cannot be read", d.backup.Point)
 	}
-	d.point = result.Point
+	d.point = *result.Point
 	return nil
 }
 

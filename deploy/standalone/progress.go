@@ -10,6 +10,7 @@ import (
 
 	"github.com/vbauerster/mpb/v8/cwriter"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 
 	"starkeep/workflows/spec"
 )
@@ -55,65 +56,99 @@ func (w *progressWatch) run(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		if progress, ok := w.query(ctx); ok {
-			w.show(progress)
+		if views, ok := w.query(ctx); ok {
+			w.show(views)
 		}
 	}
+}
+
+// databaseView is where one database is: what its workflow knows, and what was last heard of StarRocks' job.
+type databaseView struct {
+	spec.DatabaseProgress
+	job spec.JobProgress
 }
 
 // query asks the workflow and its open database jobs. A query that fails, as one does before the first step, is no news.
-func (w *progressWatch) query(ctx context.Context) (spec.Progress, bool) {
+func (w *progressWatch) query(ctx context.Context) ([]databaseView, bool) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
 	var progress spec.Progress
 	if !w.ask(ctx, w.workflow, &progress) {
-		return progress, false
+		return nil, false
 	}
+	views := make([]databaseView, len(progress.Databases))
 	for i, database := range progress.Databases {
+		views[i] = databaseView{DatabaseProgress: database}
 		if database.WorkflowID == "" || database.Phase == spec.PhaseDone || database.Phase == spec.PhaseFailed {
 			continue
 		}
-		now := spec.DatabaseProgress{}
+		var now spec.DatabaseProgress
 		if w.ask(ctx, database.WorkflowID, &now) {
-			progress.Databases[i] = now
+			views[i] = databaseView{DatabaseProgress: now, job: w.heartbeat(ctx, database.WorkflowID)}
 		}
 	}
-	return progress, true
+	return views, true
 }
 
 func (w *progressWatch) ask(ctx context.Context, workflow string, answer any) bool {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
 	value, err := w.client.QueryWorkflow(ctx, workflow, "", spec.QueryProgress)
 	return err == nil && value.Get(answer) == nil
 }
 
-func (w *progressWatch) show(progress spec.Progress) {
+// heartbeat is what the activity that watches StarRocks' job told last; empty when there is none.
+func (w *progressWatch) heartbeat(ctx context.Context, workflow string) spec.JobProgress {
+	found, err := w.client.DescribeWorkflowExecution(ctx, workflow, "")
+	if err != nil {
+		return spec.JobProgress{}
+	}
+	for _, activity := range found.GetPendingActivities() {
+		var job spec.JobProgress
+		if converter.GetDefaultDataConverter().FromPayloads(activity.GetHeartbeatDetails(), &job) == nil && job.State != "" {
+			return job
+		}
+	}
+	return spec.JobProgress{}
+}
+
+func (w *progressWatch) show(views []databaseView) {
 	if w.terminal {
-		w.redraw(progress)
+		w.redraw(views)
 		return
 	}
-	for _, database := range progress.Databases {
-		if phase := string(database.Phase); w.last[database.Database] != phase {
-			w.last[database.Database] = phase
-			fmt.Fprintln(w.out, progressLine(database))
+	for _, v := range views {
+		if at := string(v.Phase) + v.job.State; w.last[v.Database] != at {
+			w.last[v.Database] = at
+			fmt.Fprintln(w.out, v)
 		}
 	}
 }
 
-func (w *progressWatch) redraw(progress spec.Progress) {
+func (w *progressWatch) redraw(views []databaseView) {
 	var b strings.Builder
 	if w.drawn > 0 {
 		fmt.Fprintf(&b, "\x1b[%dA", w.drawn)
 	}
-	for _, database := range progress.Databases {
-		b.WriteString("\x1b[2K" + progressLine(database) + "\n")
+	for _, v := range views {
+		fmt.Fprintf(&b, "\x1b[2K%s\n", v)
 	}
-	w.drawn = len(progress.Databases)
+	w.drawn = len(views)
 	fmt.Fprint(w.out, b.String())
 }
 
-func progressLine(p spec.DatabaseProgress) string {
-	return fmt.Sprintf("   %-12s %-10s unit %d of %d   %d/%d tablets   %s", p.Database, p.Phase,
-		min(p.UnitsDone+1, p.Units), p.Units, p.TabletsDone, p.Tablets, size(p.BytesDone))
+func (v databaseView) String() string {
+	phase := v.Phase
+	if v.job.Phase != "" {
+		phase = v.job.Phase
+	}
+	line := fmt.Sprintf("   %-8s %-9s unit %d of %d", v.Database, phase, min(v.UnitsDone+1, v.Units), v.Units)
+	if v.job.State == "" {
+		return fmt.Sprintf("%s  %d/%d tablets  %s", line, v.TabletsDone, v.Tablets, size(v.BytesDone))
+	}
+	line += fmt.Sprintf("  %s %s", v.job.Statement, v.job.State)
+	if v.job.Total > 0 {
+		line += fmt.Sprintf("  %d/%d tasks", v.job.Done, v.job.Total)
+	}
+	return line
 }
 
 // isTerminal says whether lines can be redrawn.

@@ -56,7 +56,11 @@ func savedText(t spec.PointTable) string {
 	if t.Table == "" {
 		return "NO"
 	}
-	return fmt.Sprintf("%d partitions, %d tablets, %s", t.Partitions, t.Tablets, size(t.Bytes))
+	partitions := "1 partition"
+	if t.Partitions != 1 {
+		partitions = fmt.Sprintf("%d partitions", t.Partitions)
+	}
+	return fmt.Sprintf("%s, %d tablets, %s", partitions, t.Tablets, size(t.Bytes))
 }
 
 // restoredText tells how a table came back and what starkeep itself proved about it.
