@@ -142,7 +142,9 @@ func TestOverwritingRestoreCancelledAmongItsMovesLeavesAMixtureThatTheSameRestor
 			held := c.HoldTasks(sim.Fault{Type: "MOVE", Tablet: tablet})
 			must(t, c, restoreSQL("d", "s1", "ON ("+table+")", ts, 1))
 			reach(t, c, "RESTORE", "d", "COMMITTING")
-			eventually(t, func() bool { return row(t, c, "RESTORE", "d")[13] != "" && !contains(row(t, c, "RESTORE", "d")[13], ",") }, func() string { return "one MOVE" })
+			eventually(t, func() bool {
+				return row(t, c, "RESTORE", "d")[13] != "" && !contains(row(t, c, "RESTORE", "d")[13], ",")
+			}, func() string { return "one MOVE" })
 			must(t, c, "CANCEL RESTORE FROM d")
 			held()
 			if got := c.Content("d", table); got == want || got == later {

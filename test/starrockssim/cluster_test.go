@@ -12,17 +12,27 @@ import (
 
 const tick = 20 * time.Millisecond
 
-// start starts a cluster with fast ticks and a repository r in a directory.
+// start starts a cluster with fast ticks and a repository r in a directory. The test runs beside others: it waits for
+// ticks most of its time.
 func start(t *testing.T, opt sim.Options) *sim.Cluster {
 	t.Helper()
+	c, _ := startIn(t, opt)
+	return c
+}
+
+// startIn is start with a repository the test can look into: root is its directory …/__starrocks_repository_r.
+func startIn(t *testing.T, opt sim.Options) (c *sim.Cluster, root string) {
+	t.Helper()
+	t.Parallel()
+	dir := t.TempDir() // before the cluster, so that it is removed after it
 	opt.Tick = tick
 	c, err := sim.Start(opt)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	must(t, c, fmt.Sprintf(`CREATE REPOSITORY r WITH BROKER ON LOCATION "file://%s"`, filepath.ToSlash(t.TempDir())))
-	return c
+	must(t, c, fmt.Sprintf(`CREATE REPOSITORY r WITH BROKER ON LOCATION "file://%s"`, filepath.ToSlash(dir)))
+	return c, filepath.Join(dir, "__starrocks_repository_r")
 }
 
 func must(t *testing.T, c *sim.Cluster, statements ...string) {

@@ -133,8 +133,6 @@ func jsonError(text []byte, to any) error {
 }
 
 func (c *Cluster) dropRepository(st *sqlparse.DropRepository) error {
-	c.mu.Lock()
-	defer c.unlock()
 	r := c.repos[st.Name]
 	if r == nil {
 		return analyzedDDL("Repository does not exist")
