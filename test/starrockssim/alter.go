@@ -144,7 +144,7 @@ func (c *Cluster) renameTable(s *session, db *database, t *table, to string) err
 func (c *Cluster) inactivate(t *table, reason string) {
 	for _, db := range c.dbs {
 		for _, mv := range db.tables {
-			if mv.isMV() && slices.ContainsFunc(mv.view.bases, func(b baseTable) bool { return b.id == t.id }) {
+			if mv.isMV() && mv.view.active && slices.ContainsFunc(mv.view.bases, func(b baseTable) bool { return b.id == t.id }) {
 				mv.view.active, mv.view.reason = false, reason
 			}
 		}
@@ -363,12 +363,25 @@ func (c *Cluster) insert(s *session, st *sqlparse.Insert) error {
 	if st.Partitions != nil {
 		only = st.Partitions.Names
 	}
-	if st.Overwrite {
-		if err := c.renew(t, st.Partitions); err != nil {
-			return err
+	if !st.Overwrite {
+		return c.load(t, rows, only)
+	}
+	if s.vars["dynamic_overwrite"] == "true" && t.part.auto && !slices.ContainsFunc(t.partitions, (*partition).shadow) {
+		return plainError(`Cannot invoke "com.starrocks.catalog.Partition.getId()" because the return value of "com.starrocks.catalog.OlapTable.getPartition(String)" is null`)
+	}
+	if err := c.renew(t, st.Partitions); err != nil {
+		return err
+	}
+	renewed := slices.Clone(t.partitions)
+	if err := c.load(t, rows, only); err != nil {
+		return err
+	}
+	for _, p := range renewed { // the insert commits to every partition it opened
+		if p.visible == 1 && !p.shadow() && (st.Partitions == nil || containsFold(only, p.name)) {
+			c.publish(&partitionLoad{p, make([][][]string, len(p.tablets))})
 		}
 	}
-	return c.load(t, rows, only)
+	return nil
 }
 
 func (c *Cluster) insertRows(s *session, t *table, st *sqlparse.Insert) ([][]string, error) {

@@ -78,7 +78,7 @@ func (c *Cluster) backupStatement(s *session, st *sqlparse.Backup) error {
 	}
 	c.mu.Lock()
 	defer c.unlock()
-	j := &job{kind: kindBackup, id: -1, label: st.Label, db: db, dbName: db.name, repo: repo, created: c.stamp(), timeout: timeout, term: c.term,
+	j := &job{kind: kindBackup, id: -1, label: st.Label, db: db, dbName: db.name, repo: repo, created: c.stamp(), timeout: c.orDefault(timeout), term: c.term,
 		taskErrs: map[int64]string{}, objects: backupObjs(db.name, wanted), backup: &backupWork{wanted: wanted, paths: map[int64]snapshotPlace{}}}
 	c.jobs[db.id] = j
 	c.enter(j, statePending)

@@ -248,6 +248,9 @@ func (c *Cluster) cancelStatement(s *session, st *sqlparse.Cancel) error {
 	if st.Restore {
 		kind, none = kindRestore, "No restore is currently running"
 	}
+	if st.ExternalCatalog {
+		return ddlError("%s", none)
+	}
 	db := c.dbs[st.Database]
 	if db == nil {
 		return unknownDatabase(st.Database)
@@ -281,7 +284,7 @@ func (c *Cluster) cancelStatement(s *session, st *sqlparse.Cancel) error {
 // jobTimeout reads the timeout property; 0 if it is not given.
 func jobTimeout(value string, given bool) (int64, error) {
 	if !given {
-		return 86400, nil
+		return 0, nil
 	}
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil {
@@ -291,6 +294,18 @@ func jobTimeout(value string, given bool) (int64, error) {
 		return 0, analyzedDDL("timeout must be at least 10 min")
 	}
 	return n, nil
+}
+
+// orDefault is a job's timeout, or what backup_job_default_timeout_ms says at this moment.
+func (c *Cluster) orDefault(timeout int64) int64 {
+	if timeout > 0 {
+		return timeout
+	}
+	ms, err := strconv.ParseInt(c.config["backup_job_default_timeout_ms"], 10, 64)
+	if err != nil {
+		return 86400
+	}
+	return ms / 1000
 }
 
 // unknownProperties names what is left of m in the order of a Java set of short words.

@@ -70,7 +70,7 @@ func (c *Cluster) restorePending(j *job) error {
 		j.poisoned, j.abort = true, true
 		return errPoison
 	}
-	names := sortedKeys(w.info.Objects)
+	names := javaOrder(w.info.Objects)
 	for _, name := range names {
 		t := j.db.tables[w.target(name)]
 		if t == nil || t.isView() {
@@ -198,7 +198,7 @@ func (c *Cluster) createReplica(j *job, target restoreTarget, tablet int64, r *r
 	} else if fault != nil {
 		return false
 	}
-	be.createTablet(tablet, target.table, 1)
+	be.createTablet(tablet, target.table, target.part.visible)
 	return true
 }
 
@@ -298,7 +298,7 @@ func (c *Cluster) releaseRestore(j *job) {
 // unmark takes state RESTORE from the existing tables, but not from skipped materialized views.
 func (c *Cluster) unmark(j *job) {
 	for _, t := range j.restore.existing {
-		if !slices.Contains(j.restore.skipped, t) {
+		if !slices.Contains(j.restore.skipped, t) && j.db.tables[t.name] == t { // a dropped one keeps its state, and has it again when it is recovered
 			t.state = stateNormal
 		}
 	}

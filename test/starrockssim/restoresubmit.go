@@ -102,7 +102,7 @@ func (c *Cluster) restoreStatement(s *session, st *sqlparse.Restore) error {
 	}
 	c.mu.Lock()
 	defer c.unlock()
-	j := &job{kind: kindRestore, id: -1, label: st.Label, db: db, dbName: db.name, repo: repo, created: c.stamp(), timeout: timeout, term: c.term,
+	j := &job{kind: kindRestore, id: -1, label: st.Label, db: db, dbName: db.name, repo: repo, created: c.stamp(), timeout: c.orDefault(timeout), term: c.term,
 		taskErrs: map[int64]string{}, objects: restoreObjs(work.info), restore: work}
 	c.jobs[db.id] = j
 	c.enter(j, statePending)
@@ -285,7 +285,7 @@ func metaKind(m *metaTable) sqlparse.ObjectKind {
 // restoreObjs is the RestoreObjs column.
 func restoreObjs(info *infoFile) string {
 	var items []string
-	for _, name := range sortedKeys(info.Objects) {
+	for _, name := range javaOrder(info.Objects) {
 		parts := slices.DeleteFunc(sortedKeys(info.Objects[name].Partitions), func(p string) bool { return p == name })
 		sort.Strings(parts)
 		if len(parts) > 0 {

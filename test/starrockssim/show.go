@@ -382,10 +382,23 @@ func (s *session) showConfig(st *sqlparse.AdminShowConfig) (*mysqlwire.Result, e
 	var rows [][]any
 	for _, key := range sortedKeys(s.c.config) {
 		if st.Like == nil || like(*st.Like, key) {
-			rows = append(rows, []any{key, "[]", s.c.config[key], "string", strconv.FormatBool(key != "run_mode"), ""})
+			rows = append(rows, []any{key, "[]", s.c.config[key], configType(key), strconv.FormatBool(key != "run_mode" && key != "enable_udf"), ""})
 		}
 	}
 	return answer(words("Key AliasNames Value Type IsMutable Comment"), rows), nil
+}
+
+// configType is the Java type of a setting.
+func configType(key string) string {
+	switch {
+	case key == "run_mode":
+		return "String"
+	case key == "default_replication_num":
+		return "short"
+	case strings.HasPrefix(key, "enable_"):
+		return "boolean"
+	}
+	return "int"
 }
 
 func (c *Cluster) setConfig(s *session, st *sqlparse.AdminSetConfig) error {

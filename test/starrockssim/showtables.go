@@ -1,7 +1,9 @@
 package starrockssim
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -482,6 +484,23 @@ func (s *session) showFunctions(st *sqlparse.ShowFunctions) (*mysqlwire.Result, 
 }
 
 // showProc answers the paths that starkeep and its tests read.
+// procRow is a table's row in SHOW PROC '/dbs/<id>'.
+func (t *table) procRow() []any {
+	if t.isView() {
+		return []any{t.id, t.name, nil, nil, "1", nil, "VIEW", nil, "0", "UNPARTITIONED", nil}
+	}
+	kind, replicas := "OLAP", 0
+	if t.isMV() {
+		kind = "MATERIALIZED_VIEW"
+	}
+	for _, p := range append(slices.Clone(t.partitions), t.temp...) {
+		for _, tab := range p.tablets {
+			replicas += len(tab.replicas)
+		}
+	}
+	return []any{t.id, t.name, "1", strings.Join(t.part.columns, ", "), len(t.partitions), t.state, kind, nil, replicas, t.part.kind, nil}
+}
+
 func (s *session) showProc(st *sqlparse.ShowProc) (*mysqlwire.Result, error) {
 	c := s.c
 	if err := s.may("OPERATE", "SYSTEM", nil, nil); err != nil {
@@ -508,9 +527,10 @@ func (s *session) showProc(st *sqlparse.ShowProc) (*mysqlwire.Result, error) {
 			return nil, plainError("Database[%s] does not exist.", parts[1])
 		}
 		var rows [][]any
-		for _, t := range db.sortedTables() {
-			rows = append(rows, []any{t.id, t.name, "1", strings.Join(t.part.columns, ", "), len(t.partitions), t.state, strings.ReplaceAll(map[string]string{kindTable: "OLAP", kindView: "VIEW", kindMV: "MATERIALIZED_VIEW"}[t.kind], " ", "_"),
-				nil, len(t.partitions) * t.dist.buckets * t.replicas, t.part.kind, nil})
+		tables := slices.Collect(maps.Values(db.tables))
+		slices.SortFunc(tables, func(a, b *table) int { return cmp.Compare(a.id, b.id) })
+		for _, t := range tables {
+			rows = append(rows, t.procRow())
 		}
 		return answer(procDBColumns, rows), nil
 	}
