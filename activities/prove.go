@@ -27,7 +27,8 @@ type TableRef struct {
 type Proven struct {
 	Complete bool               `json:"complete"` // every part of it was restored, and nothing differs
 	Failed   string             `json:"failed,omitempty"`
-	Beside   string             `json:"beside,omitempty"` // the table's name now, while it stands beside the live one
+	Differs  bool               `json:"differs,omitempty"` // StarRocks said FINISHED, and the table is not what was backed up
+	Beside   string             `json:"beside,omitempty"`  // the table's name now, while it stands beside the live one
 	Table    spec.RestoredTable `json:"table"`
 }
 
@@ -98,6 +99,7 @@ func (w *tableWork) prove(ctx context.Context) (Proven, error) {
 		for _, d := range proof.Differences {
 			texts = append(texts, d.String())
 		}
+		out.Differs = true
 		out.Failed = "StarRocks says FINISHED, but " + first3(texts)
 	case missing > 0:
 		out.Failed = fmt.Sprintf("%d of its partitions were not restored", missing)

@@ -36,7 +36,8 @@ type DatabaseJobResult struct {
 	Failures  []restorepoint.FailedSet `json:"failures,omitempty"`
 	Objects   int64                    `json:"objects,omitempty"`
 	Tables    []spec.RestoredTable     `json:"tables,omitempty"`
-	Failed    []spec.FailedPart        `json:"failed,omitempty"` // tables that were not proven or exchanged
+	Failed    []spec.FailedPart        `json:"failed,omitempty"`   // tables that were not proven or exchanged
+	Unproven  int                      `json:"unproven,omitempty"` // of Failed: restored, said StarRocks, but not what was backed up
 	Swapped   []spec.SwappedTable      `json:"swapped,omitempty"`
 	Warnings  []string                 `json:"warnings,omitempty"`
 	Cancelled string                   `json:"cancelled,omitempty"` // cancelledEarly or cancelledInCommit

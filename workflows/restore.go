@@ -29,6 +29,11 @@ func Restore(ctx workflow.Context, in spec.Restore) (spec.RestoreResult, error) 
 	}
 	out := spec.RestoreResult{Point: plan.Point, DryRun: in.DryRun, Plan: plan.Tables, Warnings: plan.Warnings}
 	if in.DryRun {
+		for _, d := range plan.Databases {
+			out.Partitions += d.Partitions
+			out.Tablets += d.Tablets
+			out.Bytes += d.Bytes
+		}
 		s.phase(ctx, spec.PhaseDone)
 		return out, nil
 	}
@@ -135,9 +140,10 @@ func (s *restore) startUndoWindow(ctx workflow.Context, id string, window spec.U
 // result says how the run ends. A cancel that came in COMMIT is answered with the truth: what was restored.
 func (s *restore) result(ctx workflow.Context, out spec.RestoreResult, outcomes []outcome) (spec.RestoreResult, error) {
 	_ = workflow.UpsertTypedSearchAttributes(ctx, attributeBytes.ValueSet(out.Bytes))
-	inCommit, leftOut, busy := false, false, 0
+	inCommit, leftOut, busy, unproven := false, false, 0, 0
 	for _, o := range outcomes {
 		inCommit = inCommit || o.result.Cancelled == cancelledInCommit
+		unproven += o.result.Unproven
 		leftOut = leftOut || o.err != nil || o.result.Cancelled == cancelledEarly
 		if kind, _ := typeOf(o.err); kind == spec.ErrorDatabaseBusy {
 			busy++
@@ -151,6 +157,9 @@ func (s *restore) result(ctx workflow.Context, out spec.RestoreResult, outcomes 
 	case busy > 0 && busy == len(outcomes):
 		s.phase(ctx, spec.PhaseFailed)
 		return out, activities.Error(spec.ErrorDatabaseBusy, out, "%d databases are held by other starkeep jobs, nothing was restored", busy)
+	case unproven > 0:
+		s.phase(ctx, spec.PhaseFailed)
+		return out, activities.Error(spec.ErrorProofFailed, out, "StarRocks said FINISHED, but %d tables are not what was backed up; they were not exchanged: %s", unproven, firstReason(out.Failed))
 	case out.FailedCount > 0 && !inCommit:
 		s.phase(ctx, spec.PhaseFailed)
 		return out, activities.Error(spec.ErrorPartialFailure, out, "%d tables or databases were not restored: %s", out.FailedCount, firstReason(out.Failed))

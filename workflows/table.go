@@ -86,6 +86,9 @@ func (j *databaseJob) place(ctx workflow.Context, ref activities.TableRef, t *sp
 func (j *databaseJob) incomplete(ctx workflow.Context, ref activities.TableRef, proven activities.Proven) {
 	t := proven.Table
 	reason := proven.Failed
+	if proven.Differs {
+		j.Result.Unproven++
+	}
 	if t.Action == spec.ActionSwap && j.Cancelled != "" {
 		err := workflow.ExecuteActivity(short(ctx, j.heartbeat(), "drop the copy of "+t.Table), acts.DropBeside, ref).Get(ctx, nil)
 		if err != nil {
