@@ -159,7 +159,7 @@ func (s *restore) result(ctx workflow.Context, out spec.RestoreResult, outcomes 
 		return out, activities.Error(spec.ErrorDatabaseBusy, out, "%d databases are held by other starkeep jobs, nothing was restored", busy)
 	case unproven > 0:
 		s.phase(ctx, spec.PhaseFailed)
-		return out, activities.Error(spec.ErrorProofFailed, out, "StarRocks said FINISHED, but %d tables are not what was backed up; they were not exchanged: %s", unproven, firstReason(out.Failed))
+		return out, activities.Error(spec.ErrorProofFailed, out, "StarRocks said FINISHED, but %d tables are not what was backed up: %s", unproven, firstReason(out.Failed))
 	case out.FailedCount > 0 && !inCommit:
 		s.phase(ctx, spec.PhaseFailed)
 		return out, activities.Error(spec.ErrorPartialFailure, out, "%d tables or databases were not restored: %s", out.FailedCount, firstReason(out.Failed))
