@@ -185,10 +185,8 @@ func (c *Cluster) wantedTable(db *database, o sqlparse.Object) (wantedObject, er
 	if t.isView() {
 		return w, analyzing(1104, "42000", "", "Incorrect table name '%s'", w.table)
 	}
-	for _, name := range o.Partitions.Names {
-		if t.findPartition(name) == nil {
-			return w, analyzing(1064, "HY000", o.Range.String(), "partition[%s] does not exist  in table%s", name, t.name)
-		}
+	if _, gone := t.namedPartitions(o.Partitions.Names); gone != "" {
+		return w, analyzing(1064, "HY000", o.Range.String(), "partition[%s] does not exist  in table%s", gone, t.name)
 	}
 	if o.Partitions.Temporary {
 		return w, ddlError("Do not support backing up temp partitions")
@@ -277,17 +275,10 @@ func (c *Cluster) backupPending(j *job) {
 		}
 		o := backupObject{table: t, parts: t.partitions}
 		if w.partitions != nil {
-			o.parts = nil
-			for _, p := range t.partitions {
-				if slices.ContainsFunc(w.partitions, func(n string) bool { return strings.EqualFold(n, p.name) }) {
-					o.parts = append(o.parts, p)
-				}
-			}
-			for _, name := range w.partitions {
-				if t.findPartition(name) == nil {
-					c.cancelJob(j, "NOT_FOUND", fmt.Sprintf("partition %s does not exist  in table%s", name, t.name))
-					return
-				}
+			var gone string
+			if o.parts, gone = t.namedPartitions(w.partitions); gone != "" {
+				c.cancelJob(j, "NOT_FOUND", fmt.Sprintf("partition %s does not exist  in table%s", gone, t.name))
+				return
 			}
 		}
 		o.parts = slices.Clone(o.parts)
@@ -304,6 +295,24 @@ func (c *Cluster) backupPending(j *job) {
 	j.taskErrs = map[int64]string{}
 	c.dispatch(j, tasks, func(t *agentTask) int64 { return t.key.backend })
 	c.enter(j, stateSnapshot)
+}
+
+// namedPartitions picks partitions by name, whatever its letter case; gone is one that is not there.
+func (t *table) namedPartitions(names []string) (parts []*partition, gone string) {
+	wanted := map[string]string{}
+	for _, name := range names {
+		wanted[strings.ToLower(name)] = name
+	}
+	for _, p := range t.partitions {
+		if _, ok := wanted[strings.ToLower(p.name)]; ok {
+			parts = append(parts, p)
+			delete(wanted, strings.ToLower(p.name))
+		}
+	}
+	for _, name := range wanted {
+		return parts, name
+	}
+	return parts, ""
 }
 
 // snapshotTasks chooses the first replica that has the version; whether its backend lives is not looked at.

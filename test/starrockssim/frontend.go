@@ -184,7 +184,7 @@ func (c *Cluster) StartFrontend(i int) error {
 	c.mu.Lock()
 	defer c.unlock()
 	fe := c.frontends[i]
-	if fe.alive {
+	if fe.alive || c.closed() {
 		return nil
 	}
 	others := slices.ContainsFunc(c.frontends, func(o *frontend) bool { return o.alive })

@@ -274,6 +274,9 @@ func (t *beTablet) at(v int64) [][]string {
 
 // fit brings rows written under an earlier schema to the present columns.
 func (t *table) fit(rows [][]string) [][]string {
+	if !slices.ContainsFunc(rows, func(row []string) bool { return len(row) != len(t.columns) }) {
+		return rows
+	}
 	out := make([][]string, len(rows))
 	for i, row := range rows {
 		row = row[:min(len(row), len(t.columns)):min(len(row), len(t.columns))]
@@ -365,6 +368,9 @@ func sum(a, b string) string {
 func (c *Cluster) countRows(t *table, parts []*partition) (int64, error) {
 	var n int64
 	for _, p := range parts {
+		if p.visible == 1 {
+			continue // never loaded
+		}
 		for _, tab := range p.tablets {
 			rows, err := c.read(t, p, tab)
 			if err != nil {

@@ -45,12 +45,19 @@ func (c *Cluster) missing(j *job) string {
 	if c.dbs[j.db.name] != j.db {
 		return fmt.Sprintf("database %d has been dropped", j.db.id)
 	}
+	there := map[*table]map[*partition]bool{}
 	for _, target := range j.restore.targets {
 		t := target.table
 		if j.db.tables[t.name] != t {
 			return fmt.Sprintf("table %d has been dropped", t.id)
 		}
-		if !slices.Contains(t.partitions, target.part) {
+		if there[t] == nil {
+			there[t] = map[*partition]bool{}
+			for _, p := range t.partitions {
+				there[t][p] = true
+			}
+		}
+		if !there[t][target.part] {
 			return fmt.Sprintf("partition %d has been dropped", target.part.id)
 		}
 	}
