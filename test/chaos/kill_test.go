@@ -1,0 +1,216 @@
+package chaos
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"starkeep/activities"
+	"starkeep/test/testbed"
+)
+
+// killTimeout is how long a worker may take to come to its kill point.
+const killTimeout = 60 * time.Second
+
+// baseline is a scenario's run in which nobody died.
+type baseline struct {
+	scenario
+	seen       seen
+	activities []string // that ran, in order
+}
+
+// TestWorkerKilledAtEveryActivity kills the worker before and after every activity of every scenario, and in the middle
+// of Await; another worker goes on. Nothing may differ from the run without kills: not the result, the tables, the
+// grants, the statements that the FE accepted, the repository's objects.
+func TestWorkerKilledAtEveryActivity(t *testing.T) {
+	s := openSite(t, testbed.Options{}, 6)
+	all := s.baselines(t)
+	if missing := notRun(all); len(missing) > 0 {
+		t.Errorf("no scenario runs the activities %v: add one, or nobody knows what a crash in them does", missing)
+	}
+	t.Run("killed", func(t *testing.T) {
+		for _, k := range kills(all) {
+			t.Run(k.String(), func(t *testing.T) {
+				t.Parallel()
+				s.killed(t, k)
+			})
+		}
+	})
+}
+
+// baselines runs each scenario undisturbed.
+func (s *site) baselines(t *testing.T) []*baseline {
+	all := make([]*baseline, len(scenarios))
+	var mu sync.Mutex
+	t.Run("undisturbed", func(t *testing.T) {
+		for i, sc := range scenarios {
+			t.Run(sc.name, func(t *testing.T) {
+				t.Parallel()
+				c := s.trial(t, sc)
+				p := c.workers.start(point{})
+				result, err := sc.run(c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				b := &baseline{scenario: sc, seen: c.observe(result), activities: c.workers.trace()}
+				c.stop(p)
+				c.checkPlausible(b)
+				mu.Lock()
+				defer mu.Unlock()
+				all[i] = b
+			})
+		}
+	})
+	if t.Failed() {
+		t.FailNow()
+	}
+	return all
+}
+
+// checkPlausible guards against a baseline that says nothing, or that is wrong itself.
+func (c *trial) checkPlausible(b *baseline) {
+	c.Helper()
+	if len(b.seen.Result) < 3 || len(b.seen.Objects) == 0 {
+		c.Errorf("the undisturbed run left nothing to compare: %+v", b.seen)
+	}
+	for _, o := range b.seen.Objects {
+		if strings.HasPrefix(o, leftOver) {
+			c.Errorf("the undisturbed run left its temporary objects behind: %s", o)
+		}
+	}
+	if slices.ContainsFunc(b.seen.Tables, func(line string) bool {
+		return strings.Contains(line, "no such table") || strings.Contains(line, "replica is missing")
+	}) {
+		c.Errorf("the undisturbed run left tables that cannot be read: %v", b.seen.Tables)
+	}
+}
+
+// notRun lists the registered activities that no scenario runs.
+func notRun(all []*baseline) []string {
+	var missing []string
+	registered := reflect.TypeFor[*activities.Activities]()
+	for i := range registered.NumMethod() {
+		name := registered.Method(i).Name
+		if !slices.ContainsFunc(all, func(b *baseline) bool { return slices.Contains(b.activities, name) }) {
+			missing = append(missing, name)
+		}
+	}
+	return missing
+}
+
+// kill is one case.
+type kill struct {
+	*baseline
+	point point
+}
+
+func (k kill) String() string {
+	text := k.name + "/" + k.point.When + " " + k.point.Activity
+	if k.point.N > 1 {
+		text += fmt.Sprint(" ", k.point.N)
+	}
+	if k.point.State != "" {
+		text += " in " + k.point.State
+	}
+	return text
+}
+
+// kills makes the cases out of what ran. Those that wait for the long heartbeat of a plan come first, so that the others
+// go on beside them.
+func kills(all []*baseline) []kill {
+	var list []kill
+	known := map[string]bool{}
+	for _, b := range all {
+		counts := map[string]int{}
+		for _, name := range b.activities {
+			counts[name]++
+		}
+		for _, name := range slices.Compact(slices.Sorted(slices.Values(b.activities))) {
+			if b.fresh && known[name] {
+				continue
+			}
+			known[name] = true
+			for _, when := range []string{whenBefore, whenAfter} {
+				list = append(list, kill{b, point{Activity: name, When: when, N: 1}})
+			}
+			if counts[name] > 1 && !b.fresh {
+				list = append(list, kill{b, point{Activity: name, When: whenAfter, N: counts[name]}})
+			}
+		}
+		if len(b.states) > 0 {
+			list = append(list, kill{b, point{Activity: "Await", When: whenHeartbeat, N: 3}})
+		}
+		for _, state := range b.states {
+			list = append(list, kill{b, point{Activity: "Await", When: whenState, N: 1, State: state}})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b kill) int { return a.rank() - b.rank() })
+	return list
+}
+
+func (k kill) rank() int {
+	switch k.point.Activity {
+	case "PlanBackup", "PlanRestore", "Inspect", "UndoSwap", "FinishSwap":
+		return 0
+	}
+	return 1
+}
+
+// trial makes a lane ready for a scenario.
+func (s *site) trial(t *testing.T, sc scenario) *trial {
+	t.Helper()
+	l := s.take(t)
+	c := &trial{T: t, lane: l, database: s.databaseName(), workers: newWorkers(t, s.bed, l.namespace)}
+	if sc.prepare != nil {
+		sc.prepare(c)
+	}
+	c.ids = c.tableIDs()
+	return c
+}
+
+// killed runs a scenario whose first worker dies at the point.
+func (s *site) killed(t *testing.T, k kill) {
+	c := s.trial(t, k.scenario)
+	began := time.Now()
+	release := func() {}
+	if k.point.State != "" {
+		release = s.bed.Sim.HoldStates(c.database, k.point.State)
+		defer release()
+	}
+	first := c.workers.start(k.point)
+	type outcome struct {
+		result any
+		err    error
+	}
+	ended := make(chan outcome, 1)
+	go func() {
+		result, err := k.run(c)
+		ended <- outcome{result, err}
+	}()
+	c.workers.awaitKill(first, killTimeout)
+	release()
+	second := c.workers.start(point{})
+	o := <-ended
+	if o.err != nil {
+		t.Fatalf("after the kill: %v", o.err)
+	}
+	if diff := cmp.Diff(k.seen, c.observe(o.result)); diff != "" {
+		t.Errorf("the run with a kill differs from the one without (-without +with):\n%s", diff)
+	}
+	c.stop(second)
+	t.Logf("%.1f s", time.Since(began).Seconds())
+}
+
+// stop ends a worker as an operator does.
+func (c *trial) stop(p *process) {
+	c.Helper()
+	if err := p.terminate(20 * time.Second); err != nil {
+		c.Error(err)
+	}
+}

@@ -1,0 +1,166 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"starkeep/test/starrockssim"
+	"starkeep/test/testbed"
+	"starkeep/workflows/spec"
+)
+
+// patience is how long a workflow may take although its worker was killed.
+const patience = 90 * time.Second
+
+// scenario is work that must come out the same whoever dies in the middle of it.
+type scenario struct {
+	name    string
+	prepare func(c *trial)
+	run     func(c *trial) (any, error) // gives the result; it waits, and may be under way when the worker dies
+	states  []string                    // of the FE's job, in which Await's worker is killed too
+	// fresh limits the kills to activities that no earlier scenario has run.
+	fresh bool
+}
+
+var scenarios = []scenario{
+	{name: "backup", prepare: live, run: runBackup, states: []string{"SNAPSHOTING", "UPLOADING", "UPLOAD_INFO"}},
+	{name: "restore of new tables", run: runRestore, states: []string{"SNAPSHOTING", "DOWNLOADING", "COMMITTING"}},
+	{name: "swap", prepare: live, run: runRestore, states: []string{"DOWNLOADING", "COMMITTING"}},
+	{name: "undo", prepare: live, run: runUndo, fresh: true},
+	{name: "finish", prepare: live, run: runFinish, fresh: true},
+	{name: "cancelled swap", prepare: live, run: runCancelled, fresh: true},
+	{name: "inspect", run: runInspect, fresh: true},
+}
+
+// trial is one run of a scenario.
+type trial struct {
+	*testing.T
+	lane     *lane
+	database string
+	workers  *workers
+	ids      map[string]string // table ids before the run: name by id
+	run      client.WorkflowRun
+	point    string // of a backup
+}
+
+func live(c *trial) { makeTables(c.T, c.lane.bed, c.database, "live") }
+
+func runBackup(c *trial) (any, error) {
+	var out spec.BackupResult
+	in := spec.Backup{Cluster: testbed.ClusterName, Repository: testbed.RepositoryName, Include: []string{c.database}, Limits: spec.Limits{MaxPartitionsPerUnit: 2}}
+	err := c.execute(spec.BackupWorkflow, spec.BackupID(in.Cluster, c.database), in, &out)
+	c.point = out.Point
+	return out, err
+}
+
+func (c *trial) restoreSpec() spec.Restore {
+	return spec.Restore{Cluster: testbed.ClusterName, Repository: testbed.RepositoryName, Point: c.lane.point,
+		Include: []string{c.lane.source}, Rename: map[string]string{c.lane.source: c.database}}
+}
+
+func runRestore(c *trial) (any, error) {
+	var out spec.RestoreResult
+	err := c.execute(spec.RestoreWorkflow, spec.RestoreID(testbed.ClusterName, c.database), c.restoreSpec(), &out)
+	return out, err
+}
+
+func runUndo(c *trial) (any, error)   { return c.decide(spec.UpdateUndo) }
+func runFinish(c *trial) (any, error) { return c.decide(spec.UpdateFinish) }
+
+// decide swaps, then closes the undo window by an update.
+func (c *trial) decide(update string) (any, error) {
+	if _, err := runRestore(c); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(c.Context(), patience)
+	defer cancel()
+	window := spec.UndoWindowID(spec.RestoreID(testbed.ClusterName, c.database))
+	handle, err := c.lane.client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		WorkflowID: window, UpdateName: update, UpdateID: "decision", WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("update %s: %w", update, err)
+	}
+	var answer, out spec.UndoResult
+	if err := handle.Get(ctx, &answer); err != nil {
+		return nil, fmt.Errorf("update %s: %w", update, err)
+	}
+	if err := c.lane.client.GetWorkflow(ctx, window, "").Get(ctx, &out); err != nil {
+		return nil, fmt.Errorf("undo window: %w", err)
+	}
+	return []any{answer, out}, nil
+}
+
+// runCancelled cancels a swap restore whose first units are through and whose last is loading: the copies made beside
+// the live tables go.
+func runCancelled(c *trial) (any, error) {
+	defer c.lane.bed.Sim.HoldTasks(starrockssim.Fault{Type: "DOWNLOAD", Database: c.database, Partition: "p3"})()
+	in := c.restoreSpec()
+	ctx, cancel := context.WithTimeout(c.Context(), patience)
+	defer cancel()
+	var err error
+	c.run, err = c.lane.client.ExecuteWorkflow(ctx, c.options(spec.RestoreID(in.Cluster, c.database)), spec.RestoreWorkflow, in)
+	if err != nil {
+		return nil, err
+	}
+	last := func() (bool, error) {
+		rows, err := c.lane.bed.Sim.Query("SHOW RESTORE FROM " + c.database)
+		return err == nil && len(rows) == 1 && len(c.accepted("RESTORE")) == 3 && rows[0][4] == "DOWNLOADING", nil
+	}
+	if err := poll(ctx, last); err != nil {
+		return nil, fmt.Errorf("wait for the last unit: %w", err)
+	}
+	if err := c.lane.client.CancelWorkflow(ctx, c.run.GetID(), ""); err != nil {
+		return nil, err
+	}
+	var out spec.RestoreResult
+	err = c.run.Get(ctx, &out)
+	var canceled *temporal.CanceledError
+	if !errors.As(err, &canceled) {
+		return nil, fmt.Errorf("the cancelled restore ended with %v and %+v", err, out)
+	}
+	return out, canceled.Details(&out)
+}
+
+func runInspect(c *trial) (any, error) {
+	var out spec.InspectResult
+	in := spec.Inspect{Cluster: testbed.ClusterName, Repository: testbed.RepositoryName, Read: spec.ReadPoint, Point: c.lane.point}
+	err := c.execute(spec.InspectWorkflow, "inspect/"+c.database, in, &out)
+	return out, err
+}
+
+func (c *trial) options(id string) client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{ID: id, TaskQueue: spec.TaskQueue}
+}
+
+func (c *trial) execute(workflow, id string, in, out any) (err error) {
+	ctx, cancel := context.WithTimeout(c.Context(), patience)
+	defer cancel()
+	c.run, err = c.lane.client.ExecuteWorkflow(ctx, c.options(id), workflow, in)
+	if err != nil {
+		return err
+	}
+	return c.run.Get(ctx, out)
+}
+
+// poll asks until the answer is yes, an error, or ctx ends.
+func poll(ctx context.Context, ask func() (bool, error)) error {
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		if yes, err := ask(); yes || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}
