@@ -72,11 +72,13 @@ func (c *control) set(paused bool) {
 // signalPause tells a DatabaseJob that its parent was paused or resumed.
 const signalPause = "parentPaused"
 
-// listen takes the parent's word while the job waits for something.
+// listen takes the parent's word while the job waits for something. It only looks: a receiver that waits would be given
+// the signal, and heard would not find it.
 func (c *control) listen(ctx workflow.Context) {
+	said := workflow.GetSignalChannel(ctx, signalPause)
 	workflow.Go(ctx, func(ctx workflow.Context) {
-		for {
-			workflow.GetSignalChannel(ctx, signalPause).Receive(ctx, &c.paused)
+		for workflow.Await(ctx, func() bool { return said.Len() > 0 }) == nil {
+			c.heard(ctx)
 		}
 	})
 }
