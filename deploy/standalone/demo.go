@@ -184,7 +184,8 @@ func (d *demo) start(ctx context.Context) error {
 
 // lookAround tells how to reach everything while it stays up.
 func (d *demo) lookAround() {
-	d.say("\nEverything stays up until Ctrl-C. To look around:\n\n"+
+	d.say("\nEverything stays up until Ctrl-C. To look around ("+
+		"make build tools):\n\n"+
 		"  %s\n\n"+
 		"  export TEMPORAL_ADDRESS=%s\n"+
 		"  bin/temporal workflow list\n"+

@@ -186,7 +186,7 @@ func (d *demo) execute(ctx context.Context, workflow, id string, input, result a
 
 // ask runs the workflow that reads.
 func (d *demo) ask(ctx context.Context, input spec.Inspect, result *spec.InspectResult) error {
-	run, err := d.engine.Client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{TaskQueue: spec.TaskQueue}, spec.InspectWorkflow, input)
+	run, err := d.engine.Client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "inspect/" + demoCluster, TaskQueue: spec.TaskQueue}, spec.InspectWorkflow, input)
 	if err != nil {
 		return fmt.Errorf("%s: %w", spec.InspectWorkflow, err)
 	}

@@ -43,7 +43,7 @@ func (d *demo) report() (equal bool) {
 		d.say("Warning  %s\n", warning)
 	}
 	if d.restore.Undo != "" {
-		d.say("Undo     the old tables are kept: starkeep restore undo %s\n", spec.RestoreID(demoCluster, "demo"))
+		d.say("Undo     the old tables are kept: bin/starkeep restore undo %s\n", spec.RestoreID(demoCluster, "demo"))
 	}
 	d.say("Web UI   %s\n", d.engine.UI.Address)
 	if equal {
