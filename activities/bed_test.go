@@ -34,6 +34,8 @@ type bed struct {
 	timing activities.Timing
 	acts   *activities.Activities
 	seed   int // of labels
+
+	location string
 }
 
 // options of a bed. Zero values are defaults.
@@ -41,16 +43,18 @@ type options struct {
 	frontends, backends int
 	through             func(t *testing.T, fe string) (address string) // a proxy before each FE
 	timing              func(*activities.Timing)
+	user                string // default root
 }
 
 func newBed(t *testing.T, o options) *bed {
 	t.Helper()
+	dir := t.TempDir() // before the simulator: it goes when that has ended
 	sim, err := starrockssim.Start(starrockssim.Options{Tick: tick, Frontends: o.frontends, Backends: o.backends})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(sim.Close)
-	b := &bed{T: t, sim: sim, dir: t.TempDir()}
+	b := &bed{T: t, sim: sim, dir: dir}
 	b.timing = activities.Timing{
 		Poll: tick / 2, Heartbeat: time.Second, Tick: tick, ErrorStall: 15 * tick, StallWarn: time.Minute, StallCancel: time.Minute,
 		HungJob: 15 * tick, Settle: tick, HeartbeatAge: 10 * time.Second, LostJob: 20 * tick, SubmitRetry: tick,
@@ -63,18 +67,22 @@ func newBed(t *testing.T, o options) *bed {
 		t.Fatal(err)
 	}
 	b.sql(fmt.Sprintf(`CREATE REPOSITORY r WITH BROKER ON LOCATION "%s"`, location))
-	b.acts = b.newWorker(location, o.through)
+	b.location = location
+	b.acts = b.newWorker(o)
 	return b
 }
 
 // newWorker makes the activities that a worker of its own would have.
-func (b *bed) newWorker(location string, through func(*testing.T, string) string) *activities.Activities {
+func (b *bed) newWorker(o options) *activities.Activities {
 	b.Helper()
-	config := starrocks.Config{User: "root", Timeout: 5 * time.Second, Reach: map[string]string{}}
+	if o.user == "" {
+		o.user = "root"
+	}
+	config := starrocks.Config{User: o.user, Timeout: 5 * time.Second, Reach: map[string]string{}}
 	for _, address := range b.sim.Addresses() {
 		to := address
-		if through != nil {
-			to = through(b.T, address)
+		if o.through != nil {
+			to = o.through(b.T, address)
 		}
 		config.Addresses = append(config.Addresses, to)
 		config.Reach[address] = to
@@ -86,7 +94,7 @@ func (b *bed) newWorker(location string, through func(*testing.T, string) string
 	b.Cleanup(func() { _ = fe.Close() })
 	return activities.New(
 		[]*activities.Cluster{{Name: "prod", FE: fe, Timing: b.timing, Limits: activities.Limits{UnitDuration: time.Minute, BytesPerSecond: 1 << 30}}},
-		[]*activities.Repository{{Name: "repo", Native: "r", Location: location, Store: b.store}},
+		[]*activities.Repository{{Name: "repo", Native: "r", Location: b.location, Store: b.store}},
 	)
 }
 

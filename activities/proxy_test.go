@@ -14,14 +14,16 @@ const (
 	pass          way = iota
 	loseAnswer        // the FE carries it out, the connection breaks before the answer
 	loseStatement     // the connection breaks before the FE has it
+	refuse            // the FE does not get it; the proxy answers with its words
 )
 
 // sqlProxy stands between the client and one FE and can break the connection around a statement.
 type sqlProxy struct {
 	address string
 
-	mu   sync.Mutex
-	hook func(sql string) way
+	mu    sync.Mutex
+	hook  func(sql string) way
+	words string // of refuse
 }
 
 // newProxy starts a proxy before an FE; it ends with the test.
@@ -102,6 +104,11 @@ func (p *sqlProxy) serve(client, server net.Conn) {
 			switch p.ask(string(body[1:])) {
 			case loseStatement:
 				return
+			case refuse:
+				if _, err := client.Write(errorPacket(p.words)); err != nil {
+					return
+				}
+				continue
 			case loseAnswer:
 				mu.Lock()
 				mute = true
@@ -112,6 +119,12 @@ func (p *sqlProxy) serve(client, server net.Conn) {
 			return
 		}
 	}
+}
+
+// errorPacket is MySQL's answer to a statement that is refused, with the code 5064 of StarRocks' DDL errors.
+func errorPacket(words string) []byte {
+	body := append([]byte{0xff, 5064 & 0xff, 5064 >> 8, '#', 'H', 'Y', '0', '0', '0'}, words...)
+	return append([]byte{byte(len(body)), byte(len(body) >> 8), byte(len(body) >> 16), 1}, body...)
 }
 
 // throughProxy is for options.through: it puts one proxy before each FE and keeps the last.
