@@ -25,10 +25,11 @@ type baseline struct {
 	activities []string // that ran, in order
 }
 
-// TestWorkerKilledAtEveryActivity kills the worker before and after every activity of every scenario, and in the middle
-// of Await; another worker goes on. Nothing may differ from the run without kills: not the result, the tables, the
-// grants, the statements that the FE accepted, the repository's objects.
-func TestWorkerKilledAtEveryActivity(t *testing.T) {
+// TestWorkerDies kills the worker before and after every activity of every scenario, in the middle of Await, and while
+// the FE works on a statement; or tells it to stop in the middle of Await. Another worker goes on. Nothing may differ
+// from the run in which nobody died: not the result, the tables, the grants, the statements that the FE accepted, the
+// repository's objects.
+func TestWorkerDies(t *testing.T) {
 	s := openSite(t, testbed.Options{}, 6)
 	all := s.baselines(t)
 	if missing := notRun(all); len(missing) > 0 {
@@ -42,28 +43,26 @@ func TestWorkerKilledAtEveryActivity(t *testing.T) {
 			})
 		}
 	})
+	t.Run("stopped", func(t *testing.T) {
+		for _, b := range all {
+			for _, state := range b.states {
+				t.Run(b.name+" in "+state, func(t *testing.T) {
+					t.Parallel()
+					s.stopped(t, b, state)
+				})
+			}
+		}
+	})
 }
 
 // baselines runs each scenario undisturbed.
 func (s *site) baselines(t *testing.T) []*baseline {
 	all := make([]*baseline, len(scenarios))
-	var mu sync.Mutex
 	t.Run("undisturbed", func(t *testing.T) {
 		for i, sc := range scenarios {
 			t.Run(sc.name, func(t *testing.T) {
 				t.Parallel()
-				c := s.trial(t, sc)
-				p := c.workers.start(point{})
-				result, err := sc.run(c)
-				if err != nil {
-					t.Fatal(err)
-				}
-				b := &baseline{scenario: sc, seen: c.observe(result), activities: c.workers.trace()}
-				c.stop(p)
-				c.checkPlausible(b)
-				mu.Lock()
-				defer mu.Unlock()
-				all[i] = b
+				all[i] = s.baseline(t, sc)
 			})
 		}
 	})
@@ -71,6 +70,20 @@ func (s *site) baselines(t *testing.T) []*baseline {
 		t.FailNow()
 	}
 	return all
+}
+
+// baseline runs a scenario undisturbed.
+func (s *site) baseline(t *testing.T, sc scenario) *baseline {
+	c := s.trial(t, sc)
+	p := c.workers.start(point{})
+	result, err := sc.run(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &baseline{scenario: sc, seen: c.observe(result), activities: c.workers.trace()}
+	c.stop(p)
+	c.checkPlausible(b)
+	return b
 }
 
 // checkPlausible guards against a baseline that says nothing, or that is wrong itself.
@@ -144,7 +157,10 @@ func kills(all []*baseline) []kill {
 			}
 		}
 		if len(b.states) > 0 {
-			list = append(list, kill{b, point{Activity: "Await", When: whenHeartbeat, N: 3}})
+			list = append(list, kill{b, point{Activity: "Await", When: whenHeartbeat, N: 3}}, kill{b, point{When: whenAccepted}})
+		}
+		if slices.Contains(b.activities, "Swap") && !b.fresh {
+			list = append(list, kill{b, point{When: whenSwapped}})
 		}
 		for _, state := range b.states {
 			list = append(list, kill{b, point{Activity: "Await", When: whenState, N: 1, State: state}})
@@ -183,28 +199,71 @@ func (s *site) killed(t *testing.T, k kill) {
 		release = s.bed.Sim.HoldStates(c.database, k.point.State)
 		defer release()
 	}
-	first := c.workers.start(k.point)
-	type outcome struct {
-		result any
-		err    error
+	var first *process
+	if k.point.fromOutside() {
+		first = c.workers.start(point{})
+		c.when(k.point, func() { _ = first.command.Process.Kill() })
+	} else {
+		first = c.workers.start(k.point)
 	}
-	ended := make(chan outcome, 1)
-	go func() {
-		result, err := k.run(c)
-		ended <- outcome{result, err}
-	}()
+	ended := c.begin(k.scenario)
 	c.workers.awaitKill(first, killTimeout)
 	release()
 	second := c.workers.start(point{})
-	o := <-ended
-	if o.err != nil {
-		t.Fatalf("after the kill: %v", o.err)
-	}
-	if diff := cmp.Diff(k.seen, c.observe(o.result)); diff != "" {
-		t.Errorf("the run with a kill differs from the one without (-without +with):\n%s", diff)
-	}
+	c.compare(k.baseline, <-ended)
 	c.stop(second)
 	t.Logf("%.1f s", time.Since(began).Seconds())
+}
+
+// outcome is how a scenario ended.
+type outcome struct {
+	result any
+	err    error
+}
+
+// begin runs a scenario in the background.
+func (c *trial) begin(s scenario) <-chan outcome {
+	ended := make(chan outcome, 1)
+	go func() {
+		result, err := s.run(c)
+		ended <- outcome{result, err}
+	}()
+	return ended
+}
+
+// compare holds a disturbed run against the undisturbed one.
+func (c *trial) compare(b *baseline, o outcome) {
+	c.Helper()
+	if o.err != nil {
+		c.Fatalf("the run did not survive: %v", o.err)
+	}
+	if diff := cmp.Diff(b.seen, c.observe(o.result)); diff != "" {
+		c.Errorf("the run differs from the undisturbed one (-undisturbed +this):\n%s", diff)
+	}
+}
+
+// when does something once, at a moment that StarRocks tells.
+func (c *trial) when(p point, do func()) {
+	var once sync.Once
+	if p.When == whenAccepted {
+		c.lane.bed.Sim.OnState(func(db, _, state string) {
+			if db == c.database && state == "PENDING" {
+				once.Do(do) // the answer to the statement has not been sent
+			}
+		})
+		return
+	}
+	go func() {
+		_ = poll(c.Context(), time.Millisecond, func() (bool, error) {
+			for id, name := range c.tableIDs() {
+				if was := c.ids[id]; was != "" && was != name {
+					do()
+					return true, nil
+				}
+			}
+			return false, nil
+		})
+	}()
 }
 
 // stop ends a worker as an operator does.

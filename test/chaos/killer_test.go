@@ -30,6 +30,10 @@ const (
 	whenAfter     = "after"     // the activity is through, and Temporal does not know
 	whenHeartbeat = "heartbeat" // in the middle of Await
 	whenState     = "state"     // in the middle of Await, which has seen the job in State
+
+	// From outside: at a change in StarRocks of which the worker has no answer yet.
+	whenAccepted = "accepted" // the FE has accepted BACKUP or RESTORE
+	whenSwapped  = "swapped"  // the tables have changed places, the old one has not got its name
 )
 
 func (p point) String() string {
@@ -38,6 +42,9 @@ func (p point) String() string {
 	}
 	return fmt.Sprintf("%s:%s:%d:%s", p.Activity, p.When, max(p.N, 1), p.State)
 }
+
+// fromOutside tells the points at which the process does not kill itself.
+func (p point) fromOutside() bool { return p.When == whenAccepted || p.When == whenSwapped }
 
 func parsePoint(text string) (point, error) {
 	if text == "" {

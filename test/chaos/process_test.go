@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,8 +14,13 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/log"
+
 	"starkeep/test/testbed"
 )
+
+// quiet is a logger for clients that meet a server which is not there.
+var quiet = log.NewStructuredLogger(slog.New(slog.DiscardHandler))
 
 // process is a worker of its own that can be killed.
 type process struct {

@@ -113,7 +113,7 @@ func runCancelled(c *trial) (any, error) {
 		rows, err := c.lane.bed.Sim.Query("SHOW RESTORE FROM " + c.database)
 		return err == nil && len(rows) == 1 && len(c.accepted("RESTORE")) == 3 && rows[0][4] == "DOWNLOADING", nil
 	}
-	if err := poll(ctx, last); err != nil {
+	if err := poll(ctx, 10*time.Millisecond, last); err != nil {
 		return nil, fmt.Errorf("wait for the last unit: %w", err)
 	}
 	if err := c.lane.client.CancelWorkflow(ctx, c.run.GetID(), ""); err != nil {
@@ -150,8 +150,8 @@ func (c *trial) execute(workflow, id string, in, out any) (err error) {
 }
 
 // poll asks until the answer is yes, an error, or ctx ends.
-func poll(ctx context.Context, ask func() (bool, error)) error {
-	ticker := time.NewTicker(10 * time.Millisecond)
+func poll(ctx context.Context, every time.Duration, ask func() (bool, error)) error {
+	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
 		if yes, err := ask(); yes || err != nil {
