@@ -200,14 +200,25 @@ func continued(t *testing.T, in workflows.DatabaseJobInput, perRun int, each fun
 			}
 			return out, run
 		}
-		in = workflows.DatabaseJobInput{}
-		if err := converter.GetDefaultDataConverter().FromPayloads(again.Input, &in); err != nil {
-			t.Fatal(err)
-		}
+		in = nextRun(t, err)
 		if len(in.Planned.Units) != 0 {
 			t.Errorf("run %d hands %d planned units on: the queue has them", run, len(in.Planned.Units))
 		}
 	}
+}
+
+// nextRun gives the input of the run that continues one which ended with err.
+func nextRun(t *testing.T, err error) workflows.DatabaseJobInput {
+	t.Helper()
+	var again *workflow.ContinueAsNewError
+	if !errors.As(err, &again) {
+		t.Fatalf("ended with %v, want continue-as-new", err)
+	}
+	var in workflows.DatabaseJobInput
+	if err := converter.GetDefaultDataConverter().FromPayloads(again.Input, &in); err != nil {
+		t.Fatal(err)
+	}
+	return in
 }
 
 func TestALongJobContinuesAsNewBetweenUnits(t *testing.T) {

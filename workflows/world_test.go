@@ -24,6 +24,9 @@ import (
 // jobTime is how long StarRocks takes for a BACKUP or RESTORE here.
 const jobTime = time.Minute
 
+// anything matches each argument of a mock.
+const anything = "mock.Anything"
+
 // world stands for all that activities would reach. What they are told to do is written down; how it ends is set by
 // each test, and goes well otherwise. Time is skipped.
 type world struct {
@@ -48,6 +51,7 @@ type world struct {
 	mu        sync.Mutex
 	did       []string
 	published activities.PublishInput
+	windows   []spec.UndoWindow
 	running   int // BACKUPs and RESTOREs at this moment
 	most      int // at most, so far
 }
@@ -59,9 +63,11 @@ func newWorld(t *testing.T) *world {
 	w := &world{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), t: t}
 	w.SetTestTimeout(20 * time.Second)
 	workflows.Register(w)
+	w.RegisterWorkflow(holder)
+	w.RegisterWorkflow(both)
 	a := activities.New(nil, nil)
 	w.RegisterActivity(a)
-	const any = "mock.Anything"
+	const any = anything
 	w.OnActivity(a.PlanBackup, any, any).Return(w.onPlanBackup).Maybe().After(time.Second)
 	w.OnActivity(a.PlanRestore, any, any).Return(w.onPlanRestore).Maybe().After(time.Second)
 	w.OnActivity(a.EnsureDatabase, any, any, any).Return(w.onEnsureDatabase).Maybe().After(time.Second)
@@ -338,21 +344,25 @@ func (w *world) ended() error {
 
 // beside runs a workflow while another one, of the given id, is open for a while.
 func (w *world) beside(id string, open time.Duration, name string, in any) {
-	holder := func(ctx workflow.Context) error { return workflow.Sleep(ctx, open) }
-	w.RegisterWorkflowWithOptions(holder, workflow.RegisterOptions{Name: "Holder"})
-	both := func(ctx workflow.Context) (converter.RawValue, error) {
-		options := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: id, ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_ABANDON})
-		held := workflow.ExecuteChildWorkflow(options, "Holder")
-		if err := held.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
-			return converter.RawValue{}, err
-		}
-		var out converter.RawValue
-		mine := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: "under-test", WaitForCancellation: true})
-		err := workflow.ExecuteChildWorkflow(mine, name, in).Get(ctx, &out)
-		return out, err
+	raw, err := converter.GetDefaultDataConverter().ToPayload(in)
+	if err != nil {
+		w.t.Fatal(err)
 	}
-	w.RegisterWorkflowWithOptions(both, workflow.RegisterOptions{Name: "Both"})
-	w.ExecuteWorkflow("Both")
+	w.ExecuteWorkflow(both, id, open, name, converter.NewRawValue(raw))
+}
+
+func holder(ctx workflow.Context, open time.Duration) error { return workflow.Sleep(ctx, open) }
+
+func both(ctx workflow.Context, id string, open time.Duration, name string, in converter.RawValue) (converter.RawValue, error) {
+	options := workflow.ChildWorkflowOptions{WorkflowID: id, ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_ABANDON}
+	held := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, options), holder, open)
+	if err := held.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
+		return converter.RawValue{}, err
+	}
+	var out converter.RawValue
+	options = workflow.ChildWorkflowOptions{WorkflowID: "under-test", WaitForCancellation: true}
+	err := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, options), name, in).Get(ctx, &out)
+	return out, err
 }
 
 // units makes n units of size partitions each.
