@@ -150,10 +150,8 @@ func (w *work) eachPart(see func(i int, p restorepoint.Part, t PlanTable)) {
 	}
 }
 
-// mentions tells whether an error's words hold a name.
-func mentions(err error, name string) bool {
-	return strings.Contains(text(err), "'"+name+"'") || strings.Contains(text(err), "["+name+"]") || strings.Contains(text(err), " "+name)
-}
+// mentions tells whether an error's words hold a name, as a word of its own.
+func mentions(err error, name string) bool { return word(text(err), name) }
 
 // text is StarRocks' own words of an error, or the whole error.
 func text(err error) string {

@@ -83,10 +83,12 @@ func (p *backupPlanner) plan(ctx context.Context, a *Activities) (BackupPlan, er
 			return BackupPlan{}, fmt.Errorf("plan database %s: %w", database, err)
 		}
 	}
-	if len(p.unmatched) > 0 {
+	if p.resumed != nil {
+		p.warnGone()
+	} else if len(p.unmatched) > 0 {
 		return BackupPlan{}, invalid(`field "include": %q matches nothing in cluster %s; names are case-sensitive, and a pattern is "db", "db.table" or "db.table/partition"`, p.unmatched[0].String(), p.cluster.Name)
 	}
-	if len(p.out.Databases) == 0 {
+	if len(p.out.Databases) == 0 && p.resumed == nil {
 		return BackupPlan{}, fail(spec.ErrorNothingToDo, "nothing to back up: cluster %s has no table that the selection names", p.cluster.Name)
 	}
 	p.out.ParallelDatabases = first(p.in.Spec.Limits.ParallelDatabases, p.cluster.Limits.ParallelDatabases, spec.DefaultParallelDatabases)
@@ -96,49 +98,59 @@ func (p *backupPlanner) plan(ctx context.Context, a *Activities) (BackupPlan, er
 
 // choose makes the selection: from the spec, or from what a partial point lacks.
 func (p *backupPlanner) choose(ctx context.Context) (err error) {
-	include := p.in.Spec.Include
 	if p.in.Spec.Resume != "" {
-		if include, err = p.resume(ctx); err != nil {
-			return err
-		}
+		return p.resume(ctx)
 	}
-	if p.selection, err = restorepoint.NewSelection(include, p.in.Spec.Exclude); err != nil {
+	if p.selection, err = restorepoint.NewSelection(p.in.Spec.Include, p.in.Spec.Exclude); err != nil {
 		return invalid("%v", err)
 	}
-	if len(include) > 0 {
+	if len(p.in.Spec.Include) > 0 {
 		p.unmatched = slices.Clone(p.selection.Include)
-	}
-	if p.resumed != nil {
-		p.unmatched = nil // what was dropped meanwhile needs no backup
 	}
 	return nil
 }
 
-// resume reads the partial point and turns what it lacks into patterns.
-func (p *backupPlanner) resume(ctx context.Context) ([]string, error) {
+// resume reads the partial point and selects what it lacks.
+func (p *backupPlanner) resume(ctx context.Context) error {
 	m, err := readManifest(ctx, p.repository.Store, p.cluster.Name, p.in.Spec.Resume)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if m.Complete {
-		return nil, fail(spec.ErrorNothingToDo, `restore point %s is complete: there is nothing to resume`, m.ID)
+		return fail(spec.ErrorNothingToDo, `restore point %s is complete: there is nothing to resume`, m.ID)
 	}
 	p.resumed = &m
-	var include []string
 	for _, f := range m.Failed {
-		include = append(include, pattern(f))
+		p.selection.Include = append(p.selection.Include, restorepoint.Pattern{Database: f.Database, Table: f.Table, Partition: f.Partition})
 	}
-	return include, nil
+	p.unmatched = slices.Clone(p.selection.Include)
+	return nil
 }
 
-func pattern(f restorepoint.FailedObject) string {
-	switch {
-	case f.Table == "":
-		return f.Database
-	case f.Partition == "":
-		return f.Database + "." + f.Table
+// warnGone names what the partial point lacked and nobody can back up any more: it is in no restore point.
+func (p *backupPlanner) warnGone() {
+	var gone []string
+	for _, pattern := range p.unmatched {
+		gone = append(gone, pattern.String())
 	}
-	return f.Database + "." + f.Table + "/" + f.Partition
+	if len(gone) > 0 {
+		p.out.Warnings = append(p.out.Warnings, "dropped since restore point "+p.resumed.ID+", and in no restore point: "+first3(gone))
+	}
+}
+
+// carried tells whether the resumed point has the partition already.
+func (p *backupPlanner) carried(database, table, partition string) bool {
+	if p.resumed == nil {
+		return false
+	}
+	for _, d := range p.resumed.Databases {
+		for _, t := range d.Tables {
+			if d.Name == database && t.Name == table {
+				return slices.ContainsFunc(t.Partitions, func(x restorepoint.Partition) bool { return x.Name == partition })
+			}
+		}
+	}
+	return false
 }
 
 // database plans one database: parts, tables, units.
@@ -254,7 +266,9 @@ func (p *backupPlanner) parts(ctx context.Context, plan *Plan, tables map[string
 	for _, s := range shadows {
 		// An automatically partitioned table that is restored without its shadow partition breaks dynamic overwrites
 		// (starrocks-measured C 41): it goes along with any partition, and when the table has no other.
-		if partial[s.Table] || p.selection.Table(plan.Database, s.Table) == restorepoint.Whole {
+		wanted := partial[s.Table] || p.selection.Table(plan.Database, s.Table) == restorepoint.Whole || p.selection.Partition(plan.Database, s.Table, s.Partition)
+		if wanted && !p.carried(plan.Database, s.Table, s.Partition) {
+			p.matched(plan.Database, s.Table, s.Partition)
 			plan.Parts = append(plan.Parts, s)
 		}
 	}
@@ -310,6 +324,7 @@ func (p *backupPlanner) describe(ctx context.Context, plan *Plan, tables map[str
 	if err != nil {
 		p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("grants on tables of database %s cannot be read and are not in the restore point: %v", plan.Database, err))
 	}
+	gone := map[string]bool{} // dropped while the backup was planned
 	for i, part := range plan.Parts {
 		if i > 0 && plan.Parts[i-1].Table == part.Table {
 			continue
@@ -317,7 +332,7 @@ func (p *backupPlanner) describe(ctx context.Context, plan *Plan, tables map[str
 		t := tables[part.Table]
 		ddl, err := p.cluster.FE.ShowCreateTable(ctx, plan.Database, t.Name)
 		if errors.Is(err, starrocks.ErrUnknownTable) {
-			plan.refuse(t.Name, "", "dropped while the backup was planned")
+			gone[t.Name] = true
 			continue
 		}
 		if err != nil {
@@ -328,7 +343,7 @@ func (p *backupPlanner) describe(ctx context.Context, plan *Plan, tables map[str
 			Replication: part.Replication, AutoIncrement: strings.Contains(strings.ToUpper(ddl), "AUTO_INCREMENT"), Properties: t.Properties, Grants: grantsOn(grants, t.Name),
 		}})
 	}
-	plan.Parts = slices.DeleteFunc(plan.Parts, func(part restorepoint.Part) bool { return plan.isRefused(part.Table) })
+	plan.Parts = slices.DeleteFunc(plan.Parts, func(part restorepoint.Part) bool { return gone[part.Table] || plan.isRefused(part.Table) })
 	return nil
 }
 

@@ -220,7 +220,7 @@ func (p *publisher) write(ctx context.Context) (Published, error) {
 	p.manifest.Complete = len(p.manifest.Failed) == 0
 	data, err := restorepoint.EncodeManifest(p.manifest)
 	if err != nil {
-		return Published{}, err
+		return Published{}, fail(spec.ErrorJobFailed, "the native snapshots make no restore point, please report this as a bug of starkeep: %v", err)
 	}
 	key := restorepoint.ManifestKey(p.in.Spec.Cluster, p.in.Point)
 	err = storage.WriteAll(ctx, p.repository.Store, key, data, storage.IfAbsent)

@@ -33,6 +33,8 @@ type Waiting struct {
 	Unit
 	Transient int `json:"transient,omitempty"` // transient failures so far
 	Other     int `json:"other,omitempty"`     // other failures so far
+	// Suspect says that an earlier failure named all its parts: failing again tells nothing about the others.
+	Suspect bool `json:"suspect,omitempty"`
 }
 
 // FailedSet is a unit that was given up.
@@ -95,8 +97,10 @@ func (q *Queue) Done(u Unit) {
 }
 
 // Failed says that this attempt of the unit failed, and queues what follows from it: the same unit again, culprits
-// apart from the rest, two halves, or nothing any more. Pieces wait behind everything else, so that the other units
-// show whether the trouble is this unit's or everybody's. An attempt that the queue does not wait for is ignored.
+// apart from the rest, two halves, or nothing any more. The rest of a unit whose culprits are known comes next: its
+// success shows that the trouble was theirs, so units with one bad part each are not taken for a broken world. Other
+// pieces wait behind everything else, so that the other units show whether the trouble is this unit's or everybody's.
+// An attempt that the queue does not wait for is ignored.
 func (q *Queue) Failed(u Unit, f Failure) {
 	w, ok := q.take(u)
 	if !ok {
@@ -107,20 +111,21 @@ func (q *Queue) Failed(u Unit, f Failure) {
 		q.again(w)
 		return
 	}
-	q.Alike.add(f.Reason, w.Parts)
+	if !w.Suspect {
+		q.Alike.add(f.Reason, w.Parts)
+	}
 	if len(q.Alike.Units) >= AlikeFailures {
 		q.giveUp(w, f.Reason)
 		q.Stop("units without a part in common failed alike, with no success between: " + f.Reason)
 		return
 	}
 	if culprits, rest := divide(w.Parts, f.Culprits); len(culprits) > 0 && len(rest) > 0 {
-		q.piece(rest)
-		q.piece(culprits)
+		q.Waiting = slices.Insert(q.Waiting, 0, q.unit(rest, false))
+		q.Waiting = append(q.Waiting, q.unit(culprits, true))
 		return
 	}
 	if first, second := halve(w.Parts); len(second) > 0 {
-		q.piece(first)
-		q.piece(second)
+		q.Waiting = append(q.Waiting, q.unit(first, w.Suspect), q.unit(second, w.Suspect))
 		return
 	}
 	w.Other++
@@ -172,10 +177,11 @@ func (q *Queue) again(w Waiting) {
 	q.Waiting = slices.Insert(q.Waiting, 0, w)
 }
 
-// piece puts a part of a failed unit at the end, as a unit of its own.
-func (q *Queue) piece(parts []Range) {
-	q.Waiting = append(q.Waiting, Waiting{Unit: Unit{Number: q.NextNumber, Parts: parts, Attempt: 1}})
+// unit makes a part of a failed unit a unit of its own.
+func (q *Queue) unit(parts []Range, suspect bool) Waiting {
+	w := Waiting{Unit: Unit{Number: q.NextNumber, Parts: parts, Attempt: 1}, Suspect: suspect}
 	q.NextNumber++
+	return w
 }
 
 func (q *Queue) giveUp(w Waiting, reason string) {

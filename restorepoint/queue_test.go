@@ -81,15 +81,30 @@ func TestCulpritsAreIsolatedAndTheRestRunsAgain(t *testing.T) {
 		}
 		return nil
 	})
-	want := []string{"u1_a1[0 1 2 3 4 5] failed", "u2_a1[6]", "u3_a1[0 1 2 4 5]", "u4_a1[3] failed", "u4_a2[3] failed"}
+	want := []string{"u1_a1[0 1 2 3 4 5] failed", "u3_a1[0 1 2 4 5]", "u2_a1[6]", "u4_a1[3] failed", "u4_a2[3] failed"}
 	if !slices.Equal(log, want) {
 		t.Errorf("log %v", log)
 	}
 	if got := q.FailedParts(); len(got) != 1 || got[0] != (FailedPart{Part: 3, Reason: "tablet 10107 is broken"}) {
 		t.Errorf("failed: %v", got)
 	}
-	if got := q.Completed[1].Parts; !reflect.DeepEqual(got, []Range{{From: 0, To: 3}, {From: 4, To: 6}}) {
+	if got := q.Completed[0].Parts; !reflect.DeepEqual(got, []Range{{From: 0, To: 3}, {From: 4, To: 6}}) {
 		t.Errorf("completed: %v", got)
+	}
+}
+
+func TestUnitsWithOneBadPartEachAreNotABrokenWorld(t *testing.T) {
+	q := NewQueue(unitsOf(3, 3, 3, 3, 3))
+	run(t, &q, func(u Unit) *Failure {
+		for _, i := range u.Indexes() {
+			if i%3 == 1 {
+				return &Failure{Culprits: []int{i}, Reason: "partition p" + string(rune('0'+i%10)) + " does not exist"}
+			}
+		}
+		return nil
+	})
+	if q.Stopped != "" || len(q.FailedParts()) != 5 {
+		t.Errorf("stopped: %q, failed %v; want the five bad parts", q.Stopped, q.FailedParts())
 	}
 }
 

@@ -1,0 +1,145 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"starkeep/test/starrockssim"
+	"starkeep/test/testbed"
+	"starkeep/workflows/spec"
+)
+
+// onceAt runs do the first time that a BACKUP reaches a state.
+func onceAt(b *testbed.Bed, state string, do func()) {
+	var once sync.Once
+	b.Sim.OnState(func(_, kind, now string) {
+		if kind == "BACKUP" && now == state {
+			once.Do(do)
+		}
+	})
+}
+
+func TestPartitionsDroppedBetweenPlanAndSubmitDoNotSpoilTheOthers(t *testing.T) {
+	b := testbed.Start(t, testbed.Options{})
+	b.StartWorker(t)
+	wide(t, b, 25)
+	dropped := []string{"p007", "p012", "p017"} // one in each of three units that follow each other
+	onceAt(b, "SNAPSHOTING", func() {
+		for _, p := range dropped {
+			if err := b.Sim.Exec("ALTER TABLE iso.wide DROP PARTITION " + p); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	out, err := runBackup(t, b, spec.Backup{Limits: spec.Limits{MaxPartitionsPerUnit: 5}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !out.Complete || out.Partitions != 22 || len(out.NotCovered) != len(dropped) {
+		t.Fatalf("result %+v, want a complete point of 22 partitions that names %v", out, dropped)
+	}
+	for i, n := range out.NotCovered {
+		if n.Name != "wide/"+dropped[i] || n.Kind != "partition" {
+			t.Errorf("not covered: %+v, want %s", n, dropped[i])
+		}
+	}
+	content := b.Sim.Content("iso", "wide")
+	b.Must(t, "DROP TABLE iso.wide FORCE")
+	if _, err := runRestore(t, b, spec.Restore{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.Sim.Content("iso", "wide"); got != content {
+		t.Error("content differs after the restore")
+	}
+}
+
+func TestResumeWhenWhatIsMissingWasDropped(t *testing.T) {
+	b := testbed.Start(t, testbed.Options{})
+	b.StartWorker(t)
+	wide(t, b, 4)
+	b.Sim.FailTasks(starrockssim.Fault{Type: "MAKE_SNAPSHOT", Partition: "p002", Times: -1})
+	_, err := runBackup(t, b, spec.Backup{})
+	failed := detailsOf[spec.BackupResult](t, err)
+	b.Must(t, "ALTER TABLE iso.wide DROP PARTITION p002")
+	before := len(b.Sim.Accepted("BACKUP"))
+	whole, err := runBackup(t, b, spec.Backup{Resume: failed.Point})
+	if err != nil {
+		t.Fatalf("resume: %v", err)
+	}
+	if !whole.Complete || whole.Partitions != 0 || whole.Carried != 3 || len(b.Sim.Accepted("BACKUP")) != before {
+		t.Errorf("resumed point %+v, want complete with 3 partitions carried over and nothing backed up", whole)
+	}
+	if !slices.ContainsFunc(whole.Warnings, func(w string) bool { return strings.Contains(w, "iso.wide/p002") }) {
+		t.Errorf("warnings %q do not name what is gone", whole.Warnings)
+	}
+	if _, err := runBackup(t, b, spec.Backup{Resume: whole.Point}); errorType(err) != spec.ErrorNothingToDo {
+		t.Errorf("resume of a complete point ended with %v, want NothingToDo", err)
+	}
+}
+
+// An automatically partitioned table has a shadow partition that goes along with every backup of it.
+func TestResumeOfAnAutomaticallyPartitionedTable(t *testing.T) {
+	b := testbed.Start(t, testbed.Options{})
+	b.StartWorker(t)
+	b.Must(t, "CREATE DATABASE auto")
+	b.Must(t, "CREATE TABLE auto.events (dt DATETIME NOT NULL, v BIGINT) DUPLICATE KEY(dt) PARTITION BY date_trunc('day', dt) DISTRIBUTED BY HASH(v) BUCKETS 1 PROPERTIES(\"replication_num\"=\"1\")")
+	for i := range 6 {
+		b.Must(t, fmt.Sprintf("INSERT INTO auto.events VALUES ('2026-05-0%d 10:00:00', %d)", i+1, i))
+	}
+	content := b.Sim.Content("auto", "events")
+	heal := b.Sim.FailTasks(starrockssim.Fault{Type: "UPLOAD", Table: "events", Partition: "p20260503", Times: -1, Error: "no space left"})
+	run := []string{"backup", "run", "--cluster", testbed.ClusterName, "--repository", testbed.RepositoryName, "-o", "json"}
+	out, code := starkeep(t, b, run...)
+	if code != 3 {
+		t.Fatalf("exit code %d, want 3:\n%s", code, out)
+	}
+	var failed, whole spec.BackupResult
+	if err := json.Unmarshal(out, &failed); err != nil {
+		t.Fatalf("%v:\n%s", err, out)
+	}
+	if failed.FailedCount != 1 || failed.Failed[0].Partition != "p20260503" {
+		t.Fatalf("failed: %+v, want p20260503 alone", failed.Failed)
+	}
+	heal()
+	if out, code = starkeep(t, b, append(run, "--resume", failed.Point)...); code != 0 {
+		t.Fatalf("resume: exit code %d:\n%s", code, out)
+	}
+	if err := json.Unmarshal(out, &whole); err != nil || !whole.Complete {
+		t.Fatalf("resume: %v %+v", err, whole)
+	}
+	b.Must(t, "DROP DATABASE auto FORCE")
+	if _, err := runRestore(t, b, spec.Restore{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.Sim.Content("auto", "events"); got != content {
+		t.Errorf("content differs after the restore:\n%s\nwant\n%s", got, content)
+	}
+	b.Must(t, "INSERT INTO auto.events VALUES ('2026-06-09 10:00:00', 99)")
+}
+
+// starkeep runs the CLI against the bed's Temporal server, and answers its stdout and exit code.
+func starkeep(t *testing.T, b *testbed.Bed, args ...string) ([]byte, int) {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "starkeep")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "starkeep/starter")
+	build.Dir = testbed.Root(t)
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the CLI: %v\n%s", err, out)
+	}
+	command := exec.CommandContext(t.Context(), binary, args...)
+	command.Env = append(command.Environ(), "TEMPORAL_ADDRESS="+b.Temporal)
+	var said bytes.Buffer
+	command.Stderr = &said
+	out, err := command.Output()
+	if err != nil {
+		t.Logf("starkeep %s: %v\n%s", strings.Join(args, " "), err, said.String())
+	}
+	return out, command.ProcessState.ExitCode()
+}
