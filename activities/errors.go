@@ -153,16 +153,6 @@ func classify(err error) *Failure {
 	return nil
 }
 
-// retried tells whether an error would be tried again by Temporal.
-func retried(err error) bool {
-	f := classify(err)
-	if f == nil {
-		return true
-	}
-	_, retry := retryDelay[f.Type]
-	return retry
-}
-
 func names[V any](m map[string]V) string {
 	if len(m) == 0 {
 		return "none"

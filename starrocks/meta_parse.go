@@ -196,7 +196,7 @@ func (i metaPartitionInfo) value(id string) string {
 func (p metaPartition) partition(value string) MetaPartition {
 	out := MetaPartition{ID: p.ID, Value: value}
 	for _, ph := range p.Physical {
-		out.Physical = append(out.Physical, MetaPhysical{ph.ID, ph.VisibleVersion})
+		out.Physical = append(out.Physical, MetaPhysical(ph))
 	}
 	slices.SortFunc(out.Physical, func(a, b MetaPhysical) int { return cmp.Compare(a.ID, b.ID) })
 	if out.Physical == nil {
