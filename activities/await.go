@@ -57,6 +57,7 @@ type watch struct {
 	cancelled bool         // a cancel was requested of us
 	giveUp    *UnitFailure // why we sent CANCEL ourselves
 	missing   time.Time    // since when the FE shows no row of ours
+	uploaded  int64        // bytes in the repository when a failing upload was looked into last
 	leader    string       // the FE process that led when it was looked at last
 	quiet     time.Time    // no CANCEL before: a leader that has not ticked since it took over only pretends to cancel
 	progress  spec.JobProgress

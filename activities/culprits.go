@@ -19,7 +19,7 @@ const maxLookedUp = 64
 // unfinished finds the parts whose tasks a job waits for. What it cannot tell is left out: an empty answer makes the
 // unit be split.
 func (w *watch) unfinished(ctx context.Context, j *starrocks.Job) []int {
-	errs := starrocks.ParseTaskErrors(j.TaskErrors)
+	errs := unfinishedErrors(j)
 	switch {
 	case j.Kind == starrocks.BackupKind && j.State == starrocks.StateSnapshoting:
 		return w.ofTablets(ctx, suspects(j.Unfinished, errs, func(t starrocks.Task) int64 { return t.ID }))
@@ -123,6 +123,13 @@ func (w *watch) mentioned(reason string) []int {
 			}
 		})
 	}
+	for _, m := range missing.FindAllStringSubmatch(reason, -1) {
+		w.eachPart(func(i int, p restorepoint.Part, t PlanTable) {
+			if m[1] == "table" && m[2] == p.Table || m[1] == "partition" && m[2] == p.Partition {
+				found[i] = true
+			}
+		})
+	}
 	for _, m := range differing.FindAllStringSubmatch(reason, -1) {
 		partition, table := m[1], m[2]+m[3]
 		w.eachPart(func(i int, p restorepoint.Part, t PlanTable) {
@@ -137,6 +144,7 @@ func (w *watch) mentioned(reason string) []int {
 var (
 	dropped   = regexp.MustCompile(`(table|partition) (\d+) has been dropped`)
 	differing = regexp.MustCompile(`(?:[Pp]artition (\S+) in )?(?:[Tt]able (\S+) already exist|[Tt]able (\S+) has (?:different|conflict))`)
+	missing   = regexp.MustCompile(`(table|partition) (\S+) does not exist`)
 )
 
 func (w *work) eachPart(see func(i int, p restorepoint.Part, t PlanTable)) {

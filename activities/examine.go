@@ -37,7 +37,7 @@ func (w *watch) examine(ctx context.Context, j *starrocks.Job) error {
 
 // actOnError gives a job up whose tasks fail alike for too long. In COMMIT only what can never heal is cancelled.
 func (w *watch) actOnError(ctx context.Context, j *starrocks.Job) error {
-	errs := starrocks.ParseTaskErrors(j.TaskErrors)
+	errs := unfinishedErrors(j)
 	reason := errorText(errs, j)
 	if j.State.Committing() {
 		if !w.neverHealsInCommit(ctx, errs) {
@@ -46,8 +46,13 @@ func (w *watch) actOnError(ctx context.Context, j *starrocks.Job) error {
 		}
 		return w.giveUpWith(ctx, UnitFailure{Transient: true, Reason: reason, State: string(j.State)})
 	}
-	if w.deadBackendOnly(ctx, j, errs) {
+	if w.deadBackendOnly(ctx, j) {
 		w.warn("waiting for %s: %s", w.waitingFor(ctx, j), reason)
+		w.stall.progressed() // when they are back, their tasks have to be sent again first
+		return nil
+	}
+	if w.uploads(ctx, j) {
+		w.stall.progressed()
 		return nil
 	}
 	f := UnitFailure{Reason: reason, State: string(j.State)}
@@ -82,9 +87,27 @@ func (w *watch) neverHealsInCommit(ctx context.Context, errs []starrocks.TaskErr
 	return false
 }
 
+// uploads tells whether the repository has grown since it was asked last: a task that failed once and was sent again
+// keeps its error in the row for the hours that a big tablet may take.
+func (w *watch) uploads(ctx context.Context, j *starrocks.Job) bool {
+	if j.State != starrocks.StateUploading {
+		return false
+	}
+	var size int64
+	for o, err := range w.repository.Store.List(ctx, w.snapshot().Content()) {
+		if err != nil {
+			return false
+		}
+		size += o.Size
+	}
+	grown := size != w.uploaded
+	w.uploaded = size
+	return grown
+}
+
 // deadBackendOnly tells a job that waits for nothing but BEs that are down: it goes on when they are back.
-func (w *watch) deadBackendOnly(ctx context.Context, j *starrocks.Job, errs []starrocks.TaskError) bool {
-	if len(errs) > 0 || len(j.Unfinished) == 0 || !waitsOnBackends(j) {
+func (w *watch) deadBackendOnly(ctx context.Context, j *starrocks.Job) bool {
+	if len(j.Unfinished) == 0 || !waitsOnBackends(j) {
 		return false
 	}
 	dead := w.deadBackends(ctx)

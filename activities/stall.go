@@ -2,6 +2,7 @@ package activities
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,7 +50,7 @@ func (s *stall) see(j *starrocks.Job) verdict {
 	}
 	stuck := now.Sub(s.since)
 	switch {
-	case j.TaskErrors != "" && len(j.Unfinished) > 0 && stuck >= s.timing.ErrorStall, j.Reason().Class != starrocks.StatusOK && stuck >= s.timing.ErrorStall:
+	case failing(j) && stuck >= s.timing.ErrorStall, j.Reason().Class != starrocks.StatusOK && stuck >= s.timing.ErrorStall:
 		return stuckError
 	case stuck >= s.timing.StallCancel:
 		return stuckLong
@@ -57,6 +58,25 @@ func (s *stall) see(j *starrocks.Job) verdict {
 		return stuckQuiet
 	}
 	return goingOn
+}
+
+// progressed says that the job gets on although its row does not show it.
+func (s *stall) progressed() { s.since = s.now() }
+
+// failing tells whether a task that is not done has an error. Done tasks may keep theirs (rule 8).
+func failing(j *starrocks.Job) bool {
+	if len(j.Unfinished) == 0 || j.TaskErrors == "" {
+		return false
+	}
+	all := starrocks.ParseTaskErrors(j.TaskErrors)
+	return len(all) == 0 || len(unfinishedErrors(j)) > 0
+}
+
+// unfinishedErrors are the errors of tasks that are not done.
+func unfinishedErrors(j *starrocks.Job) []starrocks.TaskError {
+	return slices.DeleteFunc(starrocks.ParseTaskErrors(j.TaskErrors), func(e starrocks.TaskError) bool {
+		return !slices.ContainsFunc(j.Unfinished, func(t starrocks.Task) bool { return t.ID == e.ID })
+	})
 }
 
 // startsOver tells a job whose PENDING step throws in the FE: it gets a new JobId with each tick. One new id is a
