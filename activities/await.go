@@ -244,7 +244,18 @@ func (w *watch) report(j *starrocks.Job) {
 	}
 	w.progress.Total = max(w.progress.Total, left)
 	w.progress.Done = w.progress.Total - left
-	w.progress.Message = ""
+	w.progress.Message = trouble(j)
+}
+
+// trouble is what StarRocks complains of while the job runs, long before it is acted upon.
+func trouble(j *starrocks.Job) string {
+	if errs := starrocks.ParseTaskErrors(j.TaskErrors); len(errs) > 0 {
+		return errorText(errs, j)
+	}
+	if r := j.Reason(); r.Class != starrocks.StatusOK {
+		return r.Text
+	}
+	return ""
 }
 
 func phaseOf(kind starrocks.JobKind, s starrocks.State) spec.Phase {
