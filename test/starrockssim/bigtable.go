@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"starkeep/test/starrockssim/mysqlwire"
+	"starkeep/test/starrockssim/sqlparse"
 )
 
 // bigTable is a table of which only metadata can be asked: partitions, versions, sizes. Nothing is stored of it.
@@ -64,4 +65,29 @@ func (b *bigTable) rows(yield func([]mysqlwire.Value) bool) bool {
 		}
 	}
 	return true
+}
+
+// bigPartitions is information_schema.partitions_meta where a condition leaves big tables of one database only; else
+// nil. Its rows are in order, so that none of them has to be kept.
+func (s *session) bigPartitions(where sqlparse.Expr) *source {
+	var bigs []*bigTable
+	only := true
+	s.eachTable(where, func(_ *database, t *table) []any {
+		if t.big == nil || len(bigs) > 0 && bigs[0].db != t.big.db {
+			only = false
+			return nil
+		}
+		bigs = append(bigs, t.big)
+		return nil
+	})
+	if !only || len(bigs) == 0 {
+		return nil
+	}
+	return &source{columns: partitionsColumns, sorted: true, rows: func(yield func([]mysqlwire.Value) bool) {
+		for _, b := range bigs {
+			if !b.rows(yield) {
+				return
+			}
+		}
+	}}
 }

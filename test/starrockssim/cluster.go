@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -143,6 +144,11 @@ func (o Options) withDefaults() Options {
 
 // openStore opens the location the way a FE or BE would, with the credentials of CREATE REPOSITORY.
 func openStore(location string, properties map[string]string) (storage.Store, error) {
+	if dir, ok := strings.CutPrefix(location, "file://"); ok {
+		if err := os.MkdirAll(dir, 0o755); err != nil { // as hadoop does
+			return nil, err
+		}
+	}
 	endpoint := properties["aws.s3.endpoint"]
 	if endpoint != "" && !strings.Contains(endpoint, "://") {
 		scheme := "https://"

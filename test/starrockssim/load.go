@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -60,25 +61,27 @@ type partitionLoad struct {
 // distribute sorts rows into partitions and buckets. All of a table's common columns are filled in before.
 func (c *Cluster) distribute(t *table, rows [][]string, only []string) ([]*partitionLoad, error) {
 	var list []*partitionLoad
+	places := map[*partition]*partitionLoad{}
+	way := newRouter(t)
 	for _, row := range rows {
 		full, err := t.fullRow(row)
 		if err != nil {
 			return nil, err
 		}
-		p, err := c.route(t, full)
+		p, err := c.route(way, full)
 		if err != nil {
 			return nil, err
 		}
 		if only != nil && !slices.ContainsFunc(only, func(n string) bool { return strings.EqualFold(n, p.name) }) {
 			return nil, plainError("Insert has filtered data, the row is out of partition ranges. txn_id = %d", c.nextID())
 		}
-		i := slices.IndexFunc(list, func(pl *partitionLoad) bool { return pl.part == p })
-		if i < 0 {
-			i = len(list)
-			list = append(list, &partitionLoad{p, make([][][]string, len(p.tablets))})
+		pl := places[p]
+		if pl == nil {
+			pl = &partitionLoad{p, make([][][]string, len(p.tablets))}
+			places[p], list = pl, append(list, pl)
 		}
 		b := t.bucket(full, len(p.tablets))
-		list[i].buckets[b] = append(list[i].buckets[b], full)
+		pl.buckets[b] = append(pl.buckets[b], full)
 	}
 	return list, nil
 }
@@ -133,8 +136,58 @@ func (t *table) bucket(row []string, buckets int) int {
 	return int(hash32(key.String()) % uint32(buckets))
 }
 
+// router finds partitions fast: ranges by search, list values by a map.
+type router struct {
+	t      *table
+	ranges []*partition // by lower bound
+	values map[string]*partition
+}
+
+func newRouter(t *table) *router {
+	r := &router{t: t, values: map[string]*partition{}}
+	for _, p := range t.partitions {
+		if !p.shadow() {
+			r.add(p)
+		}
+	}
+	if t.part.kind == byRange || t.part.kind == byExprRange {
+		slices.SortFunc(r.ranges, func(a, b *partition) int { return t.compareKeys(a.lower, b.lower) })
+	}
+	return r
+}
+
+func (r *router) add(p *partition) {
+	r.ranges = append(r.ranges, p)
+	for _, v := range p.values {
+		r.values[strings.Join(v, "\x00")] = p
+	}
+}
+
+func (r *router) find(values []string) *partition {
+	if r.t.part.kind == byList {
+		return r.values[strings.Join(values, "\x00")]
+	}
+	i := sort.Search(len(r.ranges), func(i int) bool { return r.t.compareKeys(values, r.ranges[i].lower) < 0 }) - 1
+	if i < 0 || r.t.compareKeys(values, r.ranges[i].upper) >= 0 {
+		return nil
+	}
+	return r.ranges[i]
+}
+
+// insert keeps a new partition in order.
+func (r *router) insert(p *partition) {
+	r.add(p)
+	if r.t.part.kind == byList {
+		return
+	}
+	for i := len(r.ranges) - 1; i > 0 && r.t.compareKeys(r.ranges[i].lower, r.ranges[i-1].lower) < 0; i-- {
+		r.ranges[i], r.ranges[i-1] = r.ranges[i-1], r.ranges[i]
+	}
+}
+
 // route finds a row's partition, or creates it in an automatic table.
-func (c *Cluster) route(t *table, row []string) (*partition, error) {
+func (c *Cluster) route(way *router, row []string) (*partition, error) {
+	t := way.t
 	if t.part.kind == unpartitioned {
 		return t.partitions[0], nil
 	}
@@ -142,22 +195,17 @@ func (c *Cluster) route(t *table, row []string) (*partition, error) {
 	for i, name := range t.part.columns {
 		values[i] = row[t.columnIndex(name)]
 	}
-	for _, p := range t.partitions {
-		if !p.shadow() && t.holds(p, values) {
-			return p, nil
-		}
+	if p := way.find(values); p != nil {
+		return p, nil
 	}
 	if !t.part.auto {
 		return nil, plainError("Insert has filtered data, the row is out of partition ranges. txn_id = %d", c.nextID())
 	}
-	return c.automaticPartition(t, values)
-}
-
-func (t *table) holds(p *partition, values []string) bool {
-	if t.part.kind == byList {
-		return slices.ContainsFunc(p.values, func(v []string) bool { return slices.Equal(v, values) })
+	p, err := c.automaticPartition(t, values)
+	if err == nil {
+		way.insert(p)
 	}
-	return t.compareKeys(values, p.lower) >= 0 && t.compareKeys(values, p.upper) < 0
+	return p, err
 }
 
 // compareKeys orders partition keys; a shorter bound counts as lowest in what is missing.

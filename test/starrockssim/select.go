@@ -15,6 +15,27 @@ import (
 type source struct {
 	columns []mysqlwire.Column
 	rows    iter.Seq[[]mysqlwire.Value]
+	sorted  bool // rows come by database, table, partition: names and ids alike
+}
+
+// inOrder says whether rows need no sorting for an ORDER BY.
+func (src *source) inOrder(by []sqlparse.OrderItem) bool {
+	if len(by) == 0 {
+		return true
+	}
+	var names []string
+	for _, o := range by {
+		ref, ok := o.Expr.(*sqlparse.ColumnRef)
+		if !ok || o.Desc {
+			return false
+		}
+		names = append(names, strings.ToUpper(ref.Parts[len(ref.Parts)-1]))
+	}
+	switch strings.TrimPrefix(strings.Join(names, " "), "DB_NAME ") {
+	case "TABLE_NAME", "TABLE_NAME PARTITION_NAME", "TABLE_NAME PARTITION_ID":
+		return src.sorted
+	}
+	return false
 }
 
 func (src *source) index(name string) int {
@@ -63,7 +84,7 @@ func (s *session) selectStatement(st *sqlparse.Select) (*mysqlwire.Result, error
 		}
 	}
 	var found iter.Seq2[[]mysqlwire.Value, error] = rows
-	if len(st.OrderBy) > 0 {
+	if !src.inOrder(st.OrderBy) {
 		if found, err = s.ordered(st, src, rows); err != nil {
 			return nil, err
 		}
@@ -284,6 +305,9 @@ func (s *session) source(st *sqlparse.Select) (*source, error) {
 	defer s.c.mu.Unlock()
 	switch {
 	case strings.EqualFold(db, "information_schema"):
+		if src := s.bigPartitions(st.Where); src != nil && strings.EqualFold(st.From.Name, "partitions_meta") {
+			return src, nil
+		}
 		return s.informationSchema(strings.ToLower(st.From.Name), st.Where)
 	case strings.EqualFold(db, "sys"):
 		return s.sysSchema(strings.ToLower(st.From.Name))

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"hash/fnv"
 	"math/big"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -55,6 +56,11 @@ func compareValues(typ, a, b string) int {
 		return 1
 	}
 	if isNumber(typ) {
+		m, err1 := strconv.ParseInt(a, 10, 64)
+		n, err2 := strconv.ParseInt(b, 10, 64)
+		if err1 == nil && err2 == nil {
+			return cmp.Compare(m, n)
+		}
 		x, okX := new(big.Rat).SetString(a)
 		y, okY := new(big.Rat).SetString(b)
 		if okX && okY {
