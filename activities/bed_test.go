@@ -38,6 +38,9 @@ type bed struct {
 	seed   int // of labels
 
 	location string
+
+	backupPlan  activities.PlanRef // of the last restore point made, and its units
+	backupUnits []restorepoint.Unit
 }
 
 // options of a bed. Zero values are defaults.
@@ -269,6 +272,7 @@ func (b *bed) backUp(include ...string) (point string) {
 	plan := b.planBackup(include...)
 	in := activities.PublishInput{Spec: spec.Backup{Cluster: "prod", Repository: "repo", Include: include}, Point: b.point(), Run: b.runSeed(), Created: time.Now()}
 	for _, p := range plan.Databases {
+		b.backupPlan, b.backupUnits = p.Plan, p.Units
 		u := b.backupUnit(p)
 		b.must(nil, b.acts.Submit, u)
 		b.must(nil, b.acts.Await, u)
