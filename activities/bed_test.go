@@ -38,6 +38,7 @@ type bed struct {
 	seed   int // of labels
 
 	location string
+	onTables []string // statements once there are tables
 
 	backupPlan  activities.PlanRef // of the last restore point made, and its units
 	backupUnits []restorepoint.Unit
@@ -120,6 +121,7 @@ func (b *bed) tables() {
 		"CREATE TABLE d.pk (k INT NOT NULL, v INT) PRIMARY KEY(k) DISTRIBUTED BY HASH(k) BUCKETS 2 PROPERTIES('replication_num'='1')",
 		"INSERT INTO d.t VALUES ('2026-01-05', 1), ('2026-01-06', 2), ('2026-02-05', 3), ('2026-02-06', 4), ('2026-03-05', 5), ('2026-03-06', 6)",
 		"INSERT INTO d.pk VALUES (1, 10), (2, 20), (3, 30), (4, 40)")
+	b.sql(b.onTables...)
 }
 
 // ended is what became of an activity.
