@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
+	"starkeep/restorepoint"
 	"starkeep/starrocks"
 	"starkeep/storage"
 	"starkeep/workflows/spec"
@@ -87,6 +88,10 @@ var kinds = []struct {
 	{storage.ErrThrottled, spec.ErrorThrottled, ""},
 	{storage.ErrUnavailable, spec.ErrorStorageUnavailable, ""},
 	{storage.ErrInvalid, spec.ErrorInvalidSpec, ""},
+	{storage.ErrNotFound, spec.ErrorSnapshotMissing, "choose another restore point, or bring the object back"},
+	{storage.ErrChanged, spec.ErrorStorageUnavailable, ""},
+	{restorepoint.ErrFormat, spec.ErrorChecksumMismatch, "choose another restore point, or bring the file back as it was"},
+	{restorepoint.ErrDigest, spec.ErrorChecksumMismatch, "choose another restore point, or bring the file back as it was"},
 }
 
 // failure turns an activity's error into what Temporal records: a typed ApplicationError, retried or not. It is the

@@ -350,55 +350,14 @@ func (p *restorePlanner) checkObjects(ctx context.Context) error {
 		}
 	}
 	places := restorepoint.PlacesOf(tables)
+	digests := map[string]string{}
+	for _, s := range p.manifest.Snapshots {
+		digests[s.Label] = s.SHA256
+	}
 	for _, label := range slices.Sorted(maps.Keys(needed)) {
-		if err := checkSnapshotPresent(ctx, p.repository, p.manifest.Cluster.Name, label, needed[label], places); err != nil {
+		if err := checkSnapshotPresent(ctx, p.repository, p.manifest.Cluster.Name, label, digests[label], needed[label], places); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// checkSnapshotPresent compares a native snapshot's objects, as far as the physical partitions need them, with what was
-// written down when it was made.
-func checkSnapshotPresent(ctx context.Context, r *Repository, cluster, label string, physical map[int64]bool, places restorepoint.Places) error {
-	record, _, err := readRecord(ctx, r.Store, cluster, label)
-	if err != nil {
-		return err
-	}
-	at := starrocks.Snapshot{Repository: r.Native, Label: label}
-	ours := func(key string) bool { return (&work{repository: r}).isOurs(ctx, key) }
-	found, err := restorepoint.CheckPresent(
-		restorepoint.OfPartitions(recorded(ctx, r.Store, record), physical),
-		restorepoint.OfPartitions(objectsBelow(ctx, r.Store, at.Prefix()), physical), places, ours)
-	if err != nil {
-		return fmt.Errorf("compare snapshot %s with its record: %w", label, err)
-	}
-	if !found.OK() {
-		return fail(spec.ErrorChecksumMismatch, "snapshot %s is damaged, nothing was restored from it: %s; choose another restore point, or bring the objects back", label, found)
-	}
-	return nil
-}
-
-// recorded streams the objects that a snapshot had when it was recorded.
-func recorded(ctx context.Context, store storage.Store, record restorepoint.SnapshotRecord) func(func(restorepoint.Object, error) bool) {
-	return func(yield func(restorepoint.Object, error) bool) {
-		for _, list := range record.Lists {
-			body, err := store.Get(ctx, list.Key, 0, -1)
-			if err != nil {
-				yield(restorepoint.Object{}, fmt.Errorf("read the object list of snapshot %s: %w", record.Label, err))
-				return
-			}
-			stopped := false
-			for o, err := range restorepoint.ReadList(body, list) {
-				if !yield(o, err) || err != nil {
-					stopped = true
-					break
-				}
-			}
-			body.Close()
-			if stopped {
-				return
-			}
-		}
-	}
 }

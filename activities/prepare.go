@@ -141,7 +141,7 @@ func (w *work) checkPresent(ctx context.Context) error {
 		}
 		tables = append(tables, wanted)
 	}
-	return checkSnapshotPresent(ctx, w.repository, w.plan.SourceCluster, w.Label, physical, restorepoint.PlacesOf(tables))
+	return checkSnapshotPresent(ctx, w.repository, w.plan.SourceCluster, w.Label, "", physical, restorepoint.PlacesOf(tables))
 }
 
 // Tidy removes what Prepare wrote, after the attempt has ended. The snapshot itself is not touched.

@@ -16,8 +16,9 @@ type ProblemKind string
 const (
 	ProblemMissing ProblemKind = "missing"      // an object, or a whole tablet, is not there
 	ProblemSize    ProblemKind = "size differs" // the object is not the one that was written
-	ProblemDouble  ProblemKind = "double"       // two objects where one must be: StarRocks takes either
-	ProblemForeign ProblemKind = "foreign"      // an object that StarRocks would stumble over
+	ProblemContent ProblemKind = "content differs"
+	ProblemDouble  ProblemKind = "double"  // two objects where one must be: StarRocks takes either
+	ProblemForeign ProblemKind = "foreign" // an object that StarRocks would stumble over
 )
 
 // Problem is one thing wrong with a native snapshot. Table and Partition are "" for __info, __meta and what belongs to

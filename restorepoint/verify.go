@@ -197,7 +197,8 @@ func cutLastDot(name string) (base, ending string) {
 }
 
 // CheckPresent compares what is in a native snapshot now with what was written down about it: every expected object
-// must be there with its size, and nothing that StarRocks would stumble over may have come. Both sequences ascend by
+// must be there with its size, and with its MD5 where the listed one has one (of the content, not of its name), and
+// nothing that StarRocks would stumble over may have come. Both sequences ascend by
 // key and cover the same parts of the snapshot (OfPartitions). ours as in CheckSnapshot, asked for each further __info.
 func CheckPresent(expected, listed iter.Seq2[Object, error], places Places, ours func(key string) bool) (*Findings, error) {
 	c := presentCheck{places: places, ours: ours}
@@ -219,8 +220,11 @@ func CheckPresent(expected, listed iter.Seq2[Object, error], places Places, ours
 			c.add(ProblemMissing, want.Key, fmt.Sprintf("is missing (%d bytes)", want.Size))
 			continue
 		}
-		if have.Size != want.Size {
+		switch {
+		case have.Size != want.Size:
 			c.add(ProblemSize, want.Key, fmt.Sprintf("has %d bytes, was written with %d", have.Size, want.Size))
+		case have.MD5 != "" && want.MD5 != "" && have.MD5 != want.MD5:
+			c.add(ProblemContent, want.Key, fmt.Sprintf("has another content than was written: its MD5 is %s", have.MD5))
 		}
 		have, err, more = next()
 	}

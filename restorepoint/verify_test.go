@@ -239,6 +239,31 @@ func TestSizesAreCompared(t *testing.T) {
 	}
 }
 
+func TestContentsAreComparedWhereTheStoreTellsThem(t *testing.T) {
+	withMD5 := func(md5 string) iter.Seq2[Object, error] {
+		return func(yield func(Object, error) bool) {
+			for o := range objectsOf(keysOfSmall()) {
+				if o.MD5 = ""; strings.Contains(o.Key, "1002.hdr") {
+					o.MD5 = md5
+				}
+				if !yield(o, nil) {
+					return
+				}
+			}
+		}
+	}
+	expected := withMD5(sum1)
+	for md5, problems := range map[string]int{"": 0, sum1: 0, sum2: 1} {
+		found, err := CheckPresent(expected, withMD5(md5), Places{111: {"t", "p1"}}, nil)
+		if err != nil || found.Total != problems {
+			t.Errorf("MD5 %q: found %v, %v", md5, found, err)
+		}
+		if problems > 0 && (found.First[0].Kind != ProblemContent || found.First[0].Tablet != 1002) {
+			t.Errorf("found %+v", found.First[0])
+		}
+	}
+}
+
 func TestOnlyTheChosenPartitionsAreCompared(t *testing.T) {
 	only := map[int64]bool{112: true}
 	found, err := CheckPresent(OfPartitions(objectsOf(keysOfSmall()), only), OfPartitions(objectsOf(without("/__1001/")(keysOfSmall())), only), nil, nil)

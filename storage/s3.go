@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -224,7 +225,22 @@ func (s *s3Store) Stat(ctx context.Context, key string) (Object, error) {
 	if err != nil {
 		return Object{}, err
 	}
-	return Object{Key: key, Size: aws.ToInt64(head.ContentLength), Modified: aws.ToTime(head.LastModified)}, nil
+	object := Object{Key: key, Size: aws.ToInt64(head.ContentLength), Modified: aws.ToTime(head.LastModified)}
+	if head.SSECustomerAlgorithm == nil && (head.ServerSideEncryption == "" || head.ServerSideEncryption == types.ServerSideEncryptionAes256) {
+		object.MD5 = contentMD5(head.ETag)
+	}
+	return object, nil
+}
+
+var plainMD5 = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
+// contentMD5 reads an ETag that is a plain MD5: those of multipart uploads end in the number of parts. Those of objects
+// encrypted with KMS or customer keys look like an MD5 and are none, which a listing does not tell.
+func contentMD5(etag *string) string {
+	if tag := strings.ToLower(strings.Trim(aws.ToString(etag), `"`)); plainMD5.MatchString(tag) {
+		return tag
+	}
+	return ""
 }
 
 func (s *s3Store) head(ctx context.Context, op, key string) (*s3.HeadObjectOutput, error) {
@@ -277,7 +293,7 @@ func (s *s3Store) List(ctx context.Context, prefix string) iter.Seq2[Object, err
 					return
 				}
 				last = key
-				if !yield(Object{Key: key, Size: aws.ToInt64(o.Size), Modified: aws.ToTime(o.LastModified)}, nil) {
+				if !yield(Object{Key: key, Size: aws.ToInt64(o.Size), Modified: aws.ToTime(o.LastModified), MD5: contentMD5(o.ETag)}, nil) {
 					return
 				}
 			}

@@ -18,6 +18,21 @@ func TestS3UserWithoutRightsIsDenied(t *testing.T) {
 	storagetest.Denied(t, open(t, server.Config("x")), open(t, nobody.Config("x")))
 }
 
+func TestS3TellsTheMD5OfWhatWasPutInOnePiece(t *testing.T) {
+	s := open(t, storagetest.StartS3(t).Config("x"))
+	write(t, s, "small", []byte("data"))
+	write(t, s, "large", bytes.Repeat([]byte("0123456789abcdef"), 20<<20/16))
+	want := map[string]string{"small": "8d777f385d3dfec8815d20f7496026dc", "large": ""}
+	for o, err := range s.List(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.MD5 != want[o.Key] {
+			t.Errorf("%s: MD5 %q, want %q", o.Key, o.MD5, want[o.Key])
+		}
+	}
+}
+
 func TestS3ReaderMayReadAndNotWrite(t *testing.T) {
 	server := storagetest.StartS3(t)
 	owner := open(t, server.Config("x"))

@@ -22,6 +22,9 @@ type Object struct {
 	Key      string    // below the store's location, '/'-separated, never starting with '/'
 	Size     int64     // bytes
 	Modified time.Time // when it was last written, as the server tells
+	// MD5 of the content, 32 lower-case hex digits, where the server tells one; else "". It costs nothing and is a hint,
+	// no proof: some servers and encryptions put another value of the same shape in its place.
+	MD5 string
 }
 
 // Mode says what Put does when the key exists.

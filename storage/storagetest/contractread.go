@@ -3,6 +3,7 @@ package storagetest
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
 	"errors"
 	"fmt"
 	"io"
@@ -171,11 +172,41 @@ func testStat(t *testing.T, s storage.Store) {
 	if object.Modified.Before(before) || object.Modified.After(time.Now().Add(2*time.Second)) {
 		t.Errorf("modified at %v", object.Modified)
 	}
+	t.Run("an MD5 is that of the content, in Stat and in List", func(t *testing.T) {
+		for i, size := range []int{0, 1, 12345, aboveSingle} {
+			put(t, s, "sums/object", content(size, uint64(i)))
+			expectMD5(t, s, "sums/object", content(size, uint64(i)))
+		}
+		if err := s.Copy(t.Context(), "dir/object", "sums/object"); err != nil {
+			t.Fatal(err)
+		}
+		expectMD5(t, s, "sums/object", content(12345, 11))
+	})
 	for _, key := range []string{"dir", "dir/other", "nothing", "dir/object/below"} {
 		t.Run(key+" is ErrNotFound", func(t *testing.T) {
 			_, err := s.Stat(t.Context(), key)
 			want(t, err, storage.ErrNotFound)
 		})
+	}
+}
+
+func expectMD5(t *testing.T, s storage.Store, key string, data []byte) {
+	t.Helper()
+	sum := fmt.Sprintf("%x", md5.Sum(data))
+	object, err := s.Stat(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if object.MD5 != "" && object.MD5 != sum {
+		t.Errorf("Stat of %d bytes: MD5 %s, want %s or none", len(data), object.MD5, sum)
+	}
+	for o, err := range s.List(t.Context(), key) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.MD5 != "" && o.MD5 != sum {
+			t.Errorf("List of %d bytes: MD5 %s, want %s or none", len(data), o.MD5, sum)
+		}
 	}
 }
 
