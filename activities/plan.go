@@ -75,26 +75,39 @@ func (p *Plan) table(name string) (PlanTable, bool) {
 	return PlanTable{}, false
 }
 
-// writePlan stores the plan. Writing it again gives the same reference.
-func writePlan(ctx context.Context, store storage.Store, key string, p *Plan) (PlanRef, error) {
+// packedPlan is a plan as it is stored. Plans are stored together, when all of them are known to stand.
+type packedPlan struct {
+	ref      PlanRef
+	database string
+	data     []byte
+}
+
+// pack encodes the plan. The same plan gives the same bytes.
+func (p *Plan) pack(key string) (packedPlan, error) {
 	p.Format = planFormat
 	var packed bytes.Buffer
 	encoder, err := zstd.NewWriter(&packed, zstd.WithEncoderConcurrency(1))
 	if err != nil {
-		return PlanRef{}, err
+		return packedPlan{}, err
 	}
 	if err := json.NewEncoder(encoder).Encode(p); err != nil {
-		return PlanRef{}, fmt.Errorf("encode the plan of database %s: %w", p.Database, err)
+		return packedPlan{}, fmt.Errorf("encode the plan of database %s: %w", p.Database, err)
 	}
 	if err := encoder.Close(); err != nil {
-		return PlanRef{}, err
+		return packedPlan{}, err
 	}
 	sum := sha256.Sum256(packed.Bytes())
-	ref := PlanRef{Key: key, SHA256: hex.EncodeToString(sum[:])}
-	if err := storage.WriteAll(ctx, store, key, packed.Bytes(), storage.Overwrite); err != nil {
-		return PlanRef{}, fmt.Errorf("write the plan of database %s: %w", p.Database, err)
+	return packedPlan{ref: PlanRef{Key: key, SHA256: hex.EncodeToString(sum[:])}, database: p.Database, data: packed.Bytes()}, nil
+}
+
+// writePlans stores plans. Storing them again does no harm.
+func writePlans(ctx context.Context, store storage.Store, plans []packedPlan) error {
+	for _, p := range plans {
+		if err := storage.WriteAll(ctx, store, p.ref.Key, p.data, storage.Overwrite); err != nil {
+			return fmt.Errorf("write the plan of database %s: %w", p.database, err)
+		}
 	}
-	return ref, nil
+	return nil
 }
 
 // planCache keeps the plan read last per database job: the activities of a unit follow each other.

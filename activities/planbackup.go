@@ -58,6 +58,7 @@ type backupPlanner struct {
 	selection  restorepoint.Selection
 	unmatched  []restorepoint.Pattern
 	resumed    *restorepoint.Manifest
+	packed     []packedPlan
 	out        BackupPlan
 }
 
@@ -90,6 +91,9 @@ func (p *backupPlanner) plan(ctx context.Context, a *Activities) (BackupPlan, er
 	}
 	if len(p.out.Databases) == 0 && p.resumed == nil {
 		return BackupPlan{}, fail(spec.ErrorNothingToDo, "nothing to back up: cluster %s has no table that the selection names", p.cluster.Name)
+	}
+	if err := writePlans(ctx, p.repository.Store, p.packed); err != nil {
+		return BackupPlan{}, err
 	}
 	p.out.ParallelDatabases = first(p.in.Spec.Limits.ParallelDatabases, p.cluster.Limits.ParallelDatabases, spec.DefaultParallelDatabases)
 	p.out.Heartbeat = spec.Duration(p.cluster.Timing.Heartbeat)
@@ -170,11 +174,12 @@ func (p *backupPlanner) database(ctx context.Context, name string) error {
 		return nil
 	}
 	units := restorepoint.Pack(plan.Parts, unitLimits(p.in.Spec.Limits, p.cluster.Limits))
-	ref, err := writePlan(ctx, p.repository.Store, restorepoint.PlanKey(p.cluster.Name, p.in.Point, name), plan)
+	packed, err := plan.pack(restorepoint.PlanKey(p.cluster.Name, p.in.Point, name))
 	if err != nil {
 		return err
 	}
-	planned := PlannedDatabase{Database: name, Plan: ref, Units: units, Partitions: int64(len(plan.Parts))}
+	p.packed = append(p.packed, packed)
+	planned := PlannedDatabase{Database: name, Plan: packed.ref, Units: units, Partitions: int64(len(plan.Parts))}
 	for _, part := range plan.Parts {
 		planned.Tablets += int64(part.Tablets)
 		planned.Bytes += part.Bytes

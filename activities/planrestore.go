@@ -32,7 +32,8 @@ type RestorePlan struct {
 }
 
 // PlanRestore reads the restore point and the target's catalog, decides what happens to each table, checks that every
-// object it needs is present with its size, and stores the plan of each database. It changes nothing in StarRocks.
+// object it needs is present with its size, and stores the plan of each database, unless it is a dry run or something is
+// refused. It changes nothing in StarRocks.
 // What cannot be done is a row of the plan with the reason: a run stops at the first such row, a dry run shows it.
 func (a *Activities) PlanRestore(ctx context.Context, in PlanRestoreInput) (RestorePlan, error) {
 	defer keepAlive(ctx)()
@@ -71,6 +72,9 @@ func (p *restorePlanner) plan(ctx context.Context, a *Activities) (RestorePlan, 
 	}
 	selection, err := p.selection()
 	if err != nil {
+		return RestorePlan{}, err
+	}
+	if err := p.checkRename(); err != nil {
 		return RestorePlan{}, err
 	}
 	for _, d := range p.manifest.Databases {
@@ -225,6 +229,23 @@ func (p *restorePlanner) database(ctx context.Context, d restorepoint.Database, 
 	return nil
 }
 
+// checkRename refuses names that the restore point does not hold: what was meant would be restored under its old name.
+func (p *restorePlanner) checkRename() error {
+	held := map[string]bool{}
+	for _, d := range p.manifest.Databases {
+		held[d.Name] = true
+		for _, t := range d.Tables {
+			held[d.Name+"."+t.Name] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.in.Spec.Rename)) {
+		if !held[name] {
+			return invalid(`field "rename": %q is no database and no table of restore point %s; "starkeep backup show %s" lists what it holds`, name, p.manifest.ID, p.manifest.ID)
+		}
+	}
+	return nil
+}
+
 // renamed applies the rename map: a table's own entry before its database's.
 func (p *restorePlanner) renamed(database, table string) (string, string) {
 	if to, ok := p.in.Spec.Rename[database+"."+table]; ok {
@@ -300,22 +321,29 @@ func isList(t restorepoint.Table) bool {
 
 // finish packs and stores the plans, and sums up.
 func (p *restorePlanner) finish(ctx context.Context) (RestorePlan, error) {
+	var plans []packedPlan
 	limits := unitLimits(p.in.Spec.Limits, p.cluster.Limits)
 	for _, database := range slices.Sorted(maps.Keys(p.plans)) {
 		plan := p.plans[database]
 		if len(plan.Parts) == 0 {
 			continue
 		}
-		ref, err := writePlan(ctx, p.repository.Store, restorepoint.PlanKey(p.cluster.Name, "restore-"+p.in.ID, database), plan)
+		packed, err := plan.pack(restorepoint.PlanKey(p.cluster.Name, "restore-"+p.in.ID, database))
 		if err != nil {
 			return RestorePlan{}, err
 		}
-		planned := PlannedDatabase{Database: database, Plan: ref, Units: restorepoint.Pack(plan.Parts, limits), Partitions: int64(len(plan.Parts)), Tables: len(plan.Tables)}
+		plans = append(plans, packed)
+		planned := PlannedDatabase{Database: database, Plan: packed.ref, Units: restorepoint.Pack(plan.Parts, limits), Partitions: int64(len(plan.Parts)), Tables: len(plan.Tables)}
 		for _, part := range plan.Parts {
 			planned.Tablets += int64(part.Tablets)
 			planned.Bytes += part.Bytes
 		}
 		p.out.Databases = append(p.out.Databases, planned)
+	}
+	if !p.in.Spec.DryRun && p.out.Refused == 0 {
+		if err := writePlans(ctx, p.repository.Store, plans); err != nil {
+			return RestorePlan{}, err
+		}
 	}
 	slices.SortStableFunc(p.rows, func(a, b spec.PlannedTable) int { return rank(a) - rank(b) })
 	p.out.Tables = p.rows[:min(len(p.rows), spec.MaxListed)]
