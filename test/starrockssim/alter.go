@@ -28,8 +28,7 @@ func (c *Cluster) dropTable(s *session, n sqlparse.TableName, ifExists, force bo
 	}
 	delete(db.tables, t.name)
 	c.inactivate(t, "base-table dropped: "+t.name)
-	delete(db.bin, t.name)
-	if !force {
+	if !force { // another table of that name may be in the recycle bin already: FORCE leaves it there
 		db.bin[t.name] = t
 		return nil
 	}
@@ -86,7 +85,9 @@ func (c *Cluster) alterTable(s *session, st *sqlparse.AlterTable) error {
 	case *sqlparse.AddColumn:
 		return t.addColumn(cl)
 	case *sqlparse.ModifyColumn:
-		return t.modifyColumn(cl.Column)
+		return c.modifyColumn(t, cl.Column)
+	case *sqlparse.AddRollup:
+		return c.addRollup(t)
 	case *sqlparse.DropColumn:
 		return c.dropColumn(t, cl.Name)
 	}
@@ -283,17 +284,6 @@ func (t *table) changedSchema() {
 	t.schemaHash = t.hashSchema() + int64(t.schemaVer)
 }
 
-func (t *table) modifyColumn(def sqlparse.Column) error {
-	i := t.columnIndex(def.Name)
-	if i < 0 {
-		return plainError("Column[%s] does not exists", def.Name)
-	}
-	old := t.columns[i]
-	t.columns[i] = defineColumn(def, old.uid, old.key, t.keys)
-	t.changedSchema()
-	return nil
-}
-
 func (c *Cluster) dropColumn(t *table, name string) error {
 	i := t.columnIndex(name)
 	if i < 0 || t.columns[i].key {
@@ -366,7 +356,7 @@ func (c *Cluster) insert(s *session, st *sqlparse.Insert) error {
 	if !st.Overwrite {
 		return c.load(t, rows, only)
 	}
-	if s.vars["dynamic_overwrite"] == "true" && t.part.auto && !slices.ContainsFunc(t.partitions, (*partition).shadow) {
+	if isTrue(s.vars["dynamic_overwrite"]) && t.part.auto && !slices.ContainsFunc(t.partitions, (*partition).shadow) {
 		return plainError(`Cannot invoke "com.starrocks.catalog.Partition.getId()" because the return value of "com.starrocks.catalog.OlapTable.getPartition(String)" is null`)
 	}
 	if err := c.renew(t, st.Partitions); err != nil {
@@ -382,6 +372,10 @@ func (c *Cluster) insert(s *session, st *sqlparse.Insert) error {
 		}
 	}
 	return nil
+}
+
+func isTrue(v string) bool {
+	return v == "1" || strings.EqualFold(v, "true") || strings.EqualFold(v, "on")
 }
 
 func (c *Cluster) insertRows(s *session, t *table, st *sqlparse.Insert) ([][]string, error) {

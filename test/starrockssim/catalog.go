@@ -17,18 +17,20 @@ const (
 
 // The partition types, as the FE names them in __meta.
 const (
-	unpartitioned  = "UNPARTITIONED"
-	byRange        = "RANGE"
-	byList         = "LIST"
-	byExprRange    = "EXPR_RANGE"
-	stateNormal    = "NORMAL"
-	stateRestore   = "RESTORE"
-	stateAltering  = "SCHEMA_CHANGE"
-	primaryKeys    = "PRIMARY_KEYS"
-	uniqueKeys     = "UNIQUE_KEYS"
-	aggregateKeys  = "AGG_KEYS"
-	duplicateKeys  = "DUP_KEYS"
-	defaultCatalog = "default_catalog"
+	unpartitioned     = "UNPARTITIONED"
+	byRange           = "RANGE"
+	byList            = "LIST"
+	byExprRange       = "EXPR_RANGE"
+	stateNormal       = "NORMAL"
+	stateRestore      = "RESTORE"
+	stateRollup       = "ROLLUP"
+	stateSchemaChange = "SCHEMA_CHANGE"
+	stateAltering     = "SCHEMA_CHANGE"
+	primaryKeys       = "PRIMARY_KEYS"
+	uniqueKeys        = "UNIQUE_KEYS"
+	aggregateKeys     = "AGG_KEYS"
+	duplicateKeys     = "DUP_KEYS"
+	defaultCatalog    = "default_catalog"
 )
 
 type database struct {
@@ -65,6 +67,7 @@ type table struct {
 	indexID    int64
 	schemaHash int64
 	schemaVer  int
+	change     *schemaChange // the last one
 	sortKey    []string
 	indexes    []tableIndex
 	part       partitioning
@@ -105,6 +108,7 @@ type viewBody struct {
 	columns  []viewColumn
 	bases    []baseTable
 	// of materialized views
+	home    string // database it was made in
 	active  bool
 	reason  string
 	refresh string
@@ -126,6 +130,7 @@ type partition struct {
 	lower    []string // range: closed
 	upper    []string // range: open
 	values   [][]string
+	fixed    bool // written as [a, b), not as LESS THAN
 	replicas int
 	buckets  int
 	tablets  []*tablet

@@ -332,6 +332,10 @@ func (t *table) partitionOf(def sqlparse.PartitionDef, before []*partition) (*pa
 		p.values = def.In
 		return p, nil
 	}
+	if slices.ContainsFunc(before, func(o *partition) bool { return !o.shadow() && o.fixed != (def.From != nil) }) && t.id == 0 {
+		return nil, analyzed("You can only use one of these methods to create partitions")
+	}
+	p.fixed = def.From != nil
 	switch {
 	case def.From != nil:
 		p.lower, p.upper = t.bounds(def.From), t.bounds(def.To)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -86,11 +87,11 @@ func readRecording(path string) ([]step, error) {
 	return steps, lines.Err()
 }
 
-// goldenTick is the simulator's goldenTick; 3 s of a recording are one.
+// goldenTick is the simulator's tick, unless a scope has another; 3 s of a recording are one.
 const goldenTick = 40 * time.Millisecond
 
 // scaled is a time of a recording in the test.
-func scaled(d time.Duration) time.Duration { return d * goldenTick / (3 * time.Second) }
+func (p *player) scaled(d time.Duration) time.Duration { return d * p.tick / (3 * time.Second) }
 
 const patience = 20 * time.Second
 
@@ -107,6 +108,7 @@ type player struct {
 	held   func() // releases the hold on all MAKE_SNAPSHOT tasks that file 25 began with
 	silent bool   // nothing is counted; a difference ends it
 	*sessions
+	tick    time.Duration
 	own     map[string]bool              // databases and repositories of the recording
 	faults  map[string][]func()          // by backend and type: what ends them
 	pins    map[string]pin               // by database
@@ -129,14 +131,14 @@ type pin struct {
 }
 
 // newPlayer starts a cluster whose repositories are below dir.
-func newPlayer(name, dir string, frontends int) (*player, error) {
+func newPlayer(name, dir string, frontends int, tick time.Duration) (*player, error) {
 	p := &player{
-		dir: dir, match: newMatcher(), report: &fileReport{scope: &scope{}}, own: map[string]bool{},
+		tick: tick, dir: dir, match: newMatcher(), report: &fileReport{scope: &scope{}}, own: map[string]bool{},
 		faults: map[string][]func(){}, pins: map[string]pin{}, content: map[string]map[string]string{}, lastBkp: map[string]string{},
 		watches: map[*watch]bool{}, ctx: context.Background(),
 	}
 	c, err := starrockssim.Start(starrockssim.Options{
-		Name: name, Frontends: frontends, Tick: goldenTick, OpenStore: p.openStore, Users: map[string]string{"root": ""},
+		Name: name, Frontends: frontends, Tick: tick, OpenStore: p.openStore, Users: map[string]string{"root": ""},
 	})
 	if err != nil {
 		return nil, err
@@ -220,7 +222,7 @@ func (p *player) play(steps []step) {
 	for p.at = 0; p.at < len(steps); p.at++ {
 		s := &steps[p.at]
 		p.setPins()
-		if before := p.report.scope.before[s.line]; before != nil && !p.silent {
+		if before := scopeOf(s.file).before[s.line]; before != nil {
 			before(p)
 		}
 		p.count(s, p.one(s))
@@ -239,7 +241,7 @@ func (p *player) one(s *step) error {
 	if reason := leftOut[s.Step]; reason != "" {
 		return errLeftOut{reason}
 	}
-	if reason := p.report.scope.leftOut(s); reason != "" {
+	if reason := scopeOf(s.file).leftOut(s); reason != "" {
 		return errLeftOut{reason}
 	}
 	switch s.Step {
@@ -254,7 +256,7 @@ func (p *player) one(s *step) error {
 	case "fe":
 		return p.frontend(s)
 	case "wait":
-		time.Sleep(scaled(time.Duration(s.Seconds * float64(time.Second))))
+		time.Sleep(p.scaled(time.Duration(s.Seconds * float64(time.Second))))
 		return nil
 	case "note":
 		return p.note(s)
@@ -393,9 +395,27 @@ func (p *player) sameResult(s *step, got *result) error {
 			return fmt.Errorf("column %s is a %s, want %s", c.Name, got.columns[i].Type, c.Type)
 		}
 	}
+	for i, c := range columns {
+		if c.Type == "DOUBLE" {
+			likeDriver(want.rows, i)
+		}
+	}
 	p.leaveForeign(s.SQL, want)
 	p.leaveForeign(s.SQL, got)
 	return p.match.rows(want.names(), want.rows, got.rows)
+}
+
+// likeDriver writes floating point values as go-sql-driver does, which reads them as such: 0.0 is 0.
+func likeDriver(rows [][]*string, column int) {
+	for _, row := range rows {
+		if row[column] == nil {
+			continue
+		}
+		if f, err := strconv.ParseFloat(*row[column], 64); err == nil {
+			text := strconv.FormatFloat(f, 'g', -1, 64)
+			row[column] = &text
+		}
+	}
 }
 
 var everyDatabaseRE = regexp.MustCompile(`(?i)^SHOW (BACKUP|RESTORE|DATABASES|REPOSITORIES|PROC '/dbs')( LIKE '[^']*')?$`)

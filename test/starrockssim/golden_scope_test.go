@@ -2,58 +2,69 @@ package starrockssim_test
 
 import (
 	"strings"
+	"time"
 
 	"starkeep/starrocks"
 	"starkeep/test/starrockssim"
 )
 
 // scopes are tried in order.
-var scopes = []scope{
-	{files: "02-*.jsonl", full: true},
-	{files: "04-*.jsonl", full: true},
-	{files: "06-*.jsonl", full: true, except: []exception{
-		{line: 171, reason: besideB}, {line: 172, reason: besideB}, {line: 175, reason: besideB},
-	}},
-	{files: "06b-*.jsonl", full: true, prelude: func(p *player) {
-		p.playFirst("06-restore-new.jsonl", func(*step) bool { return false })
-	}},
-	{files: "08b-*.jsonl", full: true, notes: emptyDirectory},
-	{files: "08c-*.jsonl", full: true, prelude: func(p *player) {
-		p.playFirst("08-restore-refused.jsonl", func(s *step) bool { return strings.HasPrefix(s.SQL, "SHOW SNAPSHOT") })
-		p.damagedInfos()
-	}},
-	{files: "21-*.jsonl", full: true, prelude: func(p *player) { p.repository("rb", "s3://sr-backup/b/rb") }, notes: slowUploads, except: []exception{
-		{file: "cancel-texts", line: 17, reason: "two tasks that happened to be in flight"},
-	}},
-	{files: "22-restore-task-failures-repository-*.jsonl", full: true, prelude: func(p *player) {
-		p.repository("rb", "s3://sr-backup/b/rb")
-	}},
-	{files: "25-fe-restart-[br][ks]_*-3.jsonl", full: true, prelude: restartSource("3", "2026-11-22-16-14-57-711")},
-	{files: "25-fe-restart-[br][ks]_*.jsonl", full: true, prelude: restartSource("1", "2026-11-22-16-01-56-236")},
-	{files: "26-followers-takeover-*.jsonl", full: true, frontends: 3, except: []exception{
-		{file: "control", match: "FROM k_", reason: "the jobs of the recordings beside it, which are compared there"},
-		{file: "control", match: "SHOW FRONTENDS", reason: "names, addresses and order of the recorded FEs"},
-		{file: "bk_upload_info", line: 12, reason: sharedTemp},
-		{file: "bk_upload_info", line: 13, reason: sharedTemp},
-		{file: "bk_upload_info", line: 15, reason: sharedTemp},
-	}, prelude: func(p *player) {
-		p.repository("rf", "s3://sr-backup/b/rf")
-		p.source("f_src", []string{"t"}, 3)
-		p.backup("rf", "f_src", "sf1", "2026-11-22-16-18-30-626")
-	}},
-	{files: "27-timeout-property.jsonl", full: true, prelude: func(p *player) {
-		p.repository("rc", "s3://sr-backup/b/rc")
-	}},
-	{files: "27-*.jsonl", full: true, prelude: func(p *player) {
-		p.repository("rc", "s3://sr-backup/b/rc")
-		p.source("b27src", []string{"t"}, 2)
-		p.backup("rc", "b27src", "s27", recordedStamp(p))
-	}},
-	{files: "60-*.jsonl", full: true, except: []exception{
-		{match: "select count(*)", reason: "the stand-in BEs could not read"},
-	}},
-	{files: "61-*.jsonl", full: true},
-	{files: "62-*.jsonl", full: true, before: map[int]func(*player){27: renamedCopy}},
+var scopes []scope
+
+func init() {
+	scopes = []scope{
+		{files: "02-*.jsonl", full: true},
+		{files: "04-*.jsonl", full: true, except: []exception{{line: 122, reason: noPartitions}, {line: 135, reason: noPartitions}}},
+		{files: "06-*.jsonl", full: true, except: []exception{
+			{line: 171, reason: besideB}, {line: 172, reason: besideB}, {line: 175, reason: besideB},
+		}},
+		{files: "06b-*.jsonl", full: true, except: []exception{
+			{line: 33, reason: besideA}, {line: 34, reason: besideA}, {line: 35, reason: besideA}, {line: 36, reason: besideA},
+		}, prelude: func(p *player) {
+			p.playFirst("06-restore-new.jsonl", func(*step) bool { return false })
+		}},
+		{files: "08b-*.jsonl", full: true, notes: emptyDirectory},
+		{files: "08c-*.jsonl", full: true, prelude: func(p *player) {
+			p.playFirst("08-restore-refused.jsonl", func(s *step) bool { return strings.HasPrefix(s.SQL, "SHOW SNAPSHOT") })
+			p.damagedInfos()
+		}},
+		{files: "21-*.jsonl", full: true, prelude: func(p *player) { p.repository("rb", "s3://sr-backup/b/rb") }, notes: slowUploads, except: []exception{
+			{file: "cancel-texts", line: 17, reason: "two tasks that happened to be in flight"},
+		}},
+		{files: "22-restore-task-failures-repository-*.jsonl", full: true, prelude: func(p *player) {
+			p.repository("rb", "s3://sr-backup/b/rb")
+		}},
+		{files: "25-fe-restart-[br][ks]_*-3.jsonl", full: true, prelude: restartSource("3", "2026-11-22-16-14-57-711")},
+		{files: "25-fe-restart-[br][ks]_*.jsonl", full: true, prelude: restartSource("1", "2026-11-22-16-01-56-236")},
+		{files: "26-followers-takeover-*.jsonl", full: true, frontends: 3, except: []exception{
+			{file: "control", match: "FROM k_", reason: "the jobs of the recordings beside it, which are compared there"},
+			{file: "control", match: "SHOW FRONTENDS", reason: "names, addresses and order of the recorded FEs"},
+			{file: "bk_upload_info", line: 12, reason: sharedTemp},
+			{file: "bk_upload_info", line: 13, reason: sharedTemp},
+			{file: "bk_upload_info", line: 15, reason: sharedTemp},
+		}, prelude: func(p *player) {
+			p.repository("rf", "s3://sr-backup/b/rf")
+			p.source("f_src", []string{"t"}, 3)
+			p.backup("rf", "f_src", "sf1", "2026-11-22-16-18-30-626")
+		}},
+		{files: "27-timeout-property.jsonl", full: true, prelude: func(p *player) {
+			p.repository("rc", "s3://sr-backup/b/rc")
+		}},
+		{files: "27-*.jsonl", full: true, tick: 150 * time.Millisecond, prelude: func(p *player) {
+			p.repository("rc", "s3://sr-backup/b/rc")
+			p.source("b27src", []string{"t"}, 2)
+			p.backup("rc", "b27src", "s27", recordedStamp(p))
+			if strings.Contains(p.file, "restore-snapshoting") {
+				p.held = p.c.HoldTasks(starrockssim.Fault{Type: "MAKE_SNAPSHOT"})
+			}
+		}},
+		{files: "60-*.jsonl", full: true, except: []exception{
+			{match: "show load", reason: "load jobs of materialized views' refreshes: the simulator computes none"},
+			{match: "select count(*)", reason: "the stand-in BEs could not read"},
+		}},
+		{files: "61-*.jsonl", full: true},
+		{files: "62-*.jsonl", full: true, before: map[int]func(*player){27: renamedCopy}},
+	}
 }
 
 // renamedCopy puts a second __info with renamed tables into the snapshot of file 62, and its __meta into another.
@@ -78,9 +89,13 @@ func renamedCopy(p *player) {
 	p.write(root+"starkeepmeta62/__meta."+md5hex(meta), meta)
 }
 
+const noPartitions = "the stand-in BEs' INSERT makes no partitions; a BE's does"
+
 const sharedTemp = "the recorded FEs shared a file system, so the new leader found the old one's files; the simulator's do not, as in takeover3-bk_upload_info_files_lost"
 
 const besideB = "what 06b did beside it"
+
+const besideA = "jobs of 06, which ran beside it"
 
 // restartSource makes what file 25 began with.
 func restartSource(round, stamp string) func(*player) {
@@ -161,6 +176,6 @@ func slowUploads(p *player, text string) {
 		}
 	}
 	if strings.HasPrefix(text, "every file takes 1 s more") {
-		p.delay.Store(int64(goldenTick / 3))
+		p.delay.Store(int64(p.scaled(time.Second)))
 	}
 }

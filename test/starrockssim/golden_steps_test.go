@@ -368,7 +368,7 @@ func (p *player) note(s *step) error {
 		g := configNoteRE.FindStringSubmatch(s.Text)
 		p.must(fmt.Sprintf(`ADMIN SET FRONTEND CONFIG ("%s"="%s")`, g[1], g[2]))
 	}
-	return p.report.scope.note(p, s.Text)
+	return scopeOf(s.file).note(p, s.Text)
 }
 
 // objects compares a listing of the repository, and the text of small metadata.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 var (
@@ -22,6 +23,7 @@ type scope struct {
 	files     string // a glob
 	full      bool   // must agree; others are reported in COVERAGE.md
 	frontends int
+	tick      time.Duration   // 0: goldenTick; longer where a recording is a race against a timeout
 	prelude   func(p *player) // what was there before the recording began
 	except    []exception
 	notes     func(p *player, text string) // what notes of this file did without steps
@@ -193,7 +195,7 @@ func playFile(path, dir string) (r *fileReport) {
 		r.setup = err
 		return r
 	}
-	p, err := newPlayer(r.file, dir, max(1, r.scope.frontends))
+	p, err := newPlayer(r.file, dir, max(1, r.scope.frontends), cmp.Or(r.scope.tick, goldenTick))
 	if err != nil {
 		r.setup = err
 		return r

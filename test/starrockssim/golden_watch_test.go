@@ -233,7 +233,7 @@ func (p *player) uploadsBefore(db string) {
 	if want == 0 {
 		return
 	}
-	p.delay.Store(int64(scaled(time.Second)))
+	p.delay.Store(int64(p.scaled(time.Second)))
 	p.until(func() bool { return len(p.listed("b/rb/__starrocks_repository_rb/__ss_"+p.lastBkp[db])) >= want })
 }
 
@@ -251,7 +251,7 @@ func (p *player) progress(s *step) error {
 	if n := count(); n < want || n > want+1 {
 		return fmt.Errorf("%d objects, want %d", n, want)
 	}
-	time.Sleep(scaled(time.Second))
+	time.Sleep(p.scaled(time.Second))
 	return nil
 }
 
@@ -281,7 +281,7 @@ func (p *player) until(done func() bool) bool {
 		if done() {
 			return true
 		}
-		time.Sleep(goldenTick / 20)
+		time.Sleep(p.tick / 20)
 	}
 	return false
 }
@@ -420,7 +420,7 @@ func (p *player) follow(w *watch, others []*watch) {
 
 func (p *player) sampleUntil(all []*watch, last string, reached bool) {
 	begin := time.Now()
-	span := scaled(p.span(all[0].step))
+	span := p.scaled(p.span(all[0].step))
 	for time.Since(begin) < patience {
 		states := true
 		for _, w := range all {
@@ -434,7 +434,7 @@ func (p *player) sampleUntil(all []*watch, last string, reached bool) {
 		case stuck, !reached && time.Since(begin) > span && (states || time.Since(begin) > 2*span+time.Second):
 			return
 		}
-		time.Sleep(goldenTick / 15)
+		time.Sleep(p.tick / 15)
 	}
 }
 

@@ -171,7 +171,7 @@ func (s *session) mvRow(db *database, t *table) []any {
 	}
 	refresh, _, _ := strings.Cut(strings.TrimPrefix(t.view.refresh, "DEFERRED "), " ")
 	return []any{t.id, db.name, t.name, refresh, strconv.FormatBool(t.view.active), t.view.reason, t.part.kind, t.id + 1, fmt.Sprintf("mv-%d", t.id),
-		nil, nil, "0", "", "false", "", "", "", "", "", "", 0, t.createMV(), "", "VALID", "'root'@'%'", nil, ""}
+		nil, nil, nil, "null", "false", "", "", "", "", "", "", 0, t.createMV(), "", "VALID", "", nil, ""}
 }
 
 func (s *session) viewsRow(db *database, t *table) []any {
@@ -350,19 +350,26 @@ func (s *session) showMaterializedViews(st *sqlparse.ShowMaterializedViews) (*my
 		return nil, err
 	}
 	var names []string
-	for _, c := range mvColumns {
+	types := slices.Clone(mvColumns)
+	for i, c := range mvColumns {
 		names = append(names, strings.ToLower(c.Name))
-	}
-	for i, short := range map[int]string{0: "id", 1: "database_name", 2: "name", 20: "rows", 21: "text"} {
-		names[i] = short
+		if short, ok := map[int]string{0: "id", 1: "database_name", 2: "name", 20: "rows", 21: "text"}[i]; ok {
+			names[i] = short
+		}
+		types[i].Name = names[i]
 	}
 	var rows [][]any
 	for _, t := range db.sortedTables() {
 		if row := s.mvRow(db, t); row != nil && (st.Like == nil || like(*st.Like, t.name)) {
+			row[11], row[12] = "0.0", "" // the duration and state of no refresh, here and in information_schema
 			rows = append(rows, row)
 		}
 	}
-	return s.filtered(names, rows, st.Where)
+	r, err := s.filtered(names, rows, st.Where)
+	if err == nil {
+		r.Columns = types
+	}
+	return r, err
 }
 
 // session variables

@@ -51,6 +51,7 @@ func (c *Cluster) planNew(j *job, name string, remote *table) *statusError {
 	delete(t.props, "colocate_with")
 	if t.isMV() {
 		w.hasMV = true
+		t.view.home = j.db.name
 	}
 	var parts []*partition
 	for _, p := range t.partitions {

@@ -50,9 +50,15 @@ func (s *session) show(st sqlparse.Statement) (r *mysqlwire.Result, known bool, 
 		r, err = s.showRoutineLoad(st)
 	case *sqlparse.ShowFunctions:
 		r, err = s.showFunctions(st)
+	case *sqlparse.RefreshMaterializedView:
+		r, err = s.c.refreshMV(s, st)
 	case *sqlparse.ShowMaterializedViews:
 		r, err = s.showMaterializedViews(st)
-	case *sqlparse.ShowAlter, *sqlparse.ShowLoad, *sqlparse.ShowTableStatus, *sqlparse.ShowData, *sqlparse.ShowDynamicPartitions:
+	case *sqlparse.ShowAlter:
+		r, err = s.showAlter(st)
+	case *sqlparse.ShowLoad:
+		r = answer(loadColumns, nil)
+	case *sqlparse.ShowTableStatus, *sqlparse.ShowData, *sqlparse.ShowDynamicPartitions:
 		r = &mysqlwire.Result{Columns: columns([]string{"Name"})}
 	default:
 		return nil, false, nil
@@ -68,6 +74,7 @@ var (
 	tabletColumns   = words("TabletId ReplicaId BackendId SchemaHash Version VersionHash LstSuccessVersion LstSuccessVersionHash LstFailedVersion LstFailedVersionHash LstFailedTime DataSize RowCount State LstConsistencyCheckTime CheckVersion CheckVersionHash VersionCount PathHash MetaUrl CompactionStatus DiskRootPath IsConsistent Checksum")
 	routineColumns  = words("Id Name CreateTime PauseTime EndTime DbName TableName State DataSourceType CurrentTaskNum JobProperties DataSourceProperties CustomProperties Statistic Progress TimestampProgress ReasonOfStateChanged ErrorLogUrls TrackingSQL OtherMsg LatestSourcePosition OffsetLag")
 	procDBColumns   = words("TableId TableName IndexNum PartitionColumnName PartitionNum State Type LastConsistencyCheckTime ReplicaCount PartitionType StoragePath")
+	loadColumns     = words("JobId Label State Progress Type Priority ScanRows FilteredRows UnselectedRows SinkRows EtlInfo TaskInfo ErrorMsg CreateTime EtlStartTime EtlFinishTime LoadStartTime LoadFinishTime TrackingSQL JobDetails Warehouse")
 	txnColumns      = words("TransactionId Label Coordinator TransactionStatus LoadJobSourceType PrepareTime CommitTime PublishTime FinishTime Reason ErrorReplicasCount ListenerId TimeoutMs ErrMsg")
 )
 
@@ -217,7 +224,7 @@ func (s *session) showSnapshot(st *sqlparse.ShowSnapshot) (*mysqlwire.Result, er
 		return nil, err
 	}
 	if where.timestamp != "" {
-		return s.snapshotDetails(r, where.label, where.timestamp, led), nil
+		return s.snapshotDetails(r, where.label, where.timestamp, led)
 	}
 	labels := where.labels
 	if labels == nil || where.in {
@@ -260,10 +267,10 @@ func (r *repository) timestamps(c *Cluster, label string) (list any, status stri
 	return strings.Join(found, "\n"), "OK"
 }
 
-func (s *session) snapshotDetails(r *repository, label, timestamp string, led bool) *mysqlwire.Result {
+func (s *session) snapshotDetails(r *repository, label, timestamp string, led bool) (*mysqlwire.Result, error) {
 	names := words("Snapshot Timestamp Database Details Status")
-	failed := func(text string) *mysqlwire.Result {
-		return answer(names, [][]any{{label, timestamp, nil, nil, "Failed to get info: " + text}})
+	failed := func(text string) (*mysqlwire.Result, error) {
+		return answer(names, [][]any{{label, timestamp, nil, nil, "Failed to get info: " + text}}), nil
 	}
 	if !led {
 		return failed(fmt.Sprintf("failed to create local file: %s/backup/__info_%s, msg: No such file or directory", s.fe.tmpDir(), timestamp))
@@ -274,12 +281,12 @@ func (s *session) snapshotDetails(r *repository, label, timestamp string, led bo
 	}
 	info, err := parseInfo(text)
 	if err != nil {
-		return failed(err.Error())
+		return nil, plainError("%v", err)
 	}
-	return answer(names, [][]any{{label, timestamp, info.Database, info.details(), "OK"}})
+	return answer(names, [][]any{{label, timestamp, info.Database, info.details(), "OK"}}), nil
 }
 
-// details is __info without ids, as org.json prints it with indent 1.
+// details is __info without ids, as org.json prints it with indent 1. backup_result is not read, and always succeed.
 func (info *infoFile) details() string {
 	var objects []string
 	for _, name := range sortedKeys(info.Objects) {
@@ -304,8 +311,8 @@ func (info *infoFile) details() string {
 	} else if len(objects) > 1 {
 		list = "{\n  " + strings.Join(objects, ",\n  ") + "\n }"
 	}
-	return fmt.Sprintf("{\n \"database\": %q,\n \"meta_version\": %d,\n \"backup_time\": %d,\n \"name\": %q,\n \"starrocks_meta_version\": %d,\n \"backup_result\": %q,\n \"backup_objects\": %s\n}",
-		info.Database, info.Meta, info.BackupTime, info.Name, info.SRMeta, info.Result, list)
+	return fmt.Sprintf("{\n \"database\": %q,\n \"meta_version\": %d,\n \"backup_time\": %d,\n \"name\": %q,\n \"starrocks_meta_version\": %d,\n \"backup_result\": \"succeed\",\n \"backup_objects\": %s\n}",
+		info.Database, info.Meta, info.BackupTime, info.Name, info.SRMeta, list)
 }
 
 type snapshotFilter struct {

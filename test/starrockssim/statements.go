@@ -106,9 +106,6 @@ func (s *session) change(st sqlparse.Statement) (known bool, err error) {
 		return true, c.dropTable(s, st.Name, st.IfExists, true, kindMV)
 	case *sqlparse.AlterMaterializedView:
 		return true, c.alterMV(s, st)
-	case *sqlparse.RefreshMaterializedView:
-		_, _, err := s.table(st.Name)
-		return true, err
 	case *sqlparse.Insert:
 		return true, c.insert(s, st)
 	case *sqlparse.Delete:

@@ -11,6 +11,7 @@ const (
 	taskUpload   = "UPLOAD"
 	taskDownload = "DOWNLOAD"
 	taskMove     = "MOVE"
+	taskAlter    = "ALTER" // only to be held
 	taskCreate   = "CREATE"
 )
 
