@@ -228,6 +228,24 @@ func TestATableThatIsNotProvenIsNotSwappedAndReported(t *testing.T) {
 	}
 }
 
+func TestATableThatIsNotWhatWasBackedUpEndsTheRestoreAsProofFailed(t *testing.T) {
+	w := newWorld(t)
+	w.restoreOf(2, database("sales", 1, 1))
+	w.prove = func(ref activities.TableRef) (activities.Proven, error) {
+		if ref.Table == 0 {
+			p := unproven(0, spec.ActionCreate, "StarRocks says FINISHED, but partition p1 has version 3, want 4")
+			p.Differs = true
+			return p, nil
+		}
+		return proven(ref.Table, spec.ActionSwap), nil
+	}
+	out, err := w.restore(comeBack)
+	wantType(t, err, spec.ErrorProofFailed)
+	if out.FailedCount != 1 || len(out.Tables) != 1 || w.count("swap t0") != 0 || w.count("swap t1") != 1 {
+		t.Errorf("result %+v, done %q", out, w.steps())
+	}
+}
+
 func TestAStepThatFailsLeavesItsTableAloneAndGoesOnWithTheOthers(t *testing.T) {
 	denied := failure(spec.ErrorAuthDenied, "GRANT on table is denied")
 	only := func(err error) func(activities.TableRef) error {
