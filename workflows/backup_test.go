@@ -235,6 +235,19 @@ func TestADatabaseHeldByAnotherJobIsWaitedFor(t *testing.T) {
 	}
 }
 
+func TestAHeldDatabaseDoesNotKeepFreeOnesWaiting(t *testing.T) {
+	w := newWorld(t)
+	w.backupOf(1, database("a", 1, 1), database("b", 1, 1), database("c", 1, 1))
+	var meanwhile []string
+	w.at(50*time.Minute, func() { meanwhile = w.steps("plan", "await", "BACKUP") })
+	w.beside(spec.DatabaseJobID("prod", "a"), time.Hour, spec.BackupWorkflow, nightly)
+	_, err := w.backupEnded()
+	wantType(t, err, "")
+	if fmt.Sprint(meanwhile) != "[record b u1 a1 record c u1 a1]" || w.most != 1 {
+		t.Errorf("done while a was held: %q; %d at once", meanwhile, w.most)
+	}
+}
+
 func TestOnBusyFailReportsTheHolder(t *testing.T) {
 	in := nightly
 	in.OnBusy = spec.OnBusyFail

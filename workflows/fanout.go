@@ -28,6 +28,7 @@ type run struct {
 	control  control
 	progress spec.Progress
 	children map[string]bool // DatabaseJobs under way, by workflow id
+	running  int             // databases worked on, or about to be
 }
 
 func newRun(ctx workflow.Context, title, cluster, onBusy string) (*run, error) {
@@ -58,7 +59,6 @@ type outcome struct {
 // databases runs one DatabaseJob per input and waits for all. Outcomes are in the order of the inputs.
 func (r *run) databases(ctx workflow.Context, inputs []DatabaseJobInput) []outcome {
 	outcomes := make([]outcome, len(inputs))
-	running := 0
 	all := workflow.NewWaitGroup(ctx)
 	for _, in := range inputs {
 		r.progress.Databases = append(r.progress.Databases, spec.DatabaseProgress{
@@ -67,14 +67,14 @@ func (r *run) databases(ctx workflow.Context, inputs []DatabaseJobInput) []outco
 		})
 	}
 	for i, in := range inputs {
-		if err := workflow.Await(ctx, func() bool { return running < r.control.parallel && !r.control.paused }); err != nil {
+		if err := workflow.Await(ctx, r.mayStart); err != nil {
 			outcomes[i].err = err
 			continue
 		}
-		running++
+		r.running++
 		all.Add(1)
 		workflow.Go(ctx, func(ctx workflow.Context) {
-			defer func() { running--; all.Done() }()
+			defer func() { r.running--; all.Done() }()
 			outcomes[i].result, outcomes[i].err = r.database(ctx, in, &r.progress.Databases[i])
 			r.show(ctx)
 		})
@@ -82,6 +82,9 @@ func (r *run) databases(ctx workflow.Context, inputs []DatabaseJobInput) []outco
 	all.Wait(finishing(ctx))
 	return outcomes
 }
+
+// mayStart tells whether work on a further database may begin.
+func (r *run) mayStart() bool { return r.running < r.control.parallel && !r.control.paused }
 
 // database runs one DatabaseJob. Its workflow id is the database's lock: while another one has it, it waits, or fails if
 // the spec says so.
@@ -95,13 +98,24 @@ func (r *run) database(ctx workflow.Context, in DatabaseJobInput, p *spec.Databa
 			return DatabaseJobResult{}, activities.Error(spec.ErrorDatabaseBusy, nil,
 				"database %s is held by another starkeep job (workflow %s); wait for it, or start with onBusy wait", in.Planned.Database, p.WorkflowID)
 		}
-		p.Phase = spec.PhaseWaiting
-		r.show(ctx)
-		timer := workflow.NewTimerWithOptions(ctx, wait, workflow.TimerOptions{Summary: "waiting for database " + in.Planned.Database})
-		if err := timer.Get(ctx, nil); err != nil {
+		if err := r.wait(ctx, wait, p); err != nil {
 			return DatabaseJobResult{}, err
 		}
 	}
+}
+
+// wait gives the place among the parallel databases away for a while: one that is free takes it.
+func (r *run) wait(ctx workflow.Context, wait time.Duration, p *spec.DatabaseProgress) error {
+	p.Phase = spec.PhaseWaiting
+	r.running--
+	r.show(ctx)
+	timer := workflow.NewTimerWithOptions(ctx, wait, workflow.TimerOptions{Summary: "waiting for database " + p.Database})
+	err := timer.Get(ctx, nil)
+	if err == nil {
+		err = workflow.Await(ctx, r.mayStart)
+	}
+	r.running++
+	return err
 }
 
 func (r *run) child(ctx workflow.Context, in DatabaseJobInput, p *spec.DatabaseProgress) (DatabaseJobResult, error) {
