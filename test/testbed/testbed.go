@@ -40,6 +40,8 @@ type Options struct {
 	Heartbeat time.Duration // default 2 s
 	Password  string        // of the StarRocks user; "" for none
 	Patience  int           // multiplies the times after which a job that does not get on is acted upon; default 1
+	// S3User is the name of an IAM user with all rights on the bucket, which StarRocks and the worker use; "" is root.
+	S3User string
 	// Namespaces are further Temporal namespaces: each has a task queue, workers and workflow ids of its own.
 	Namespaces []string
 	// Temporal is the address of a server that the test runs itself; "" starts one.
@@ -63,6 +65,9 @@ func Start(t testing.TB, o Options) *Bed {
 	o = o.withDefaults()
 	b := &Bed{Log: testLogger(t)}
 	b.S3 = storagetest.StartS3(t)
+	if o.S3User != "" {
+		b.S3 = b.S3.User(t, o.S3User, "s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload")
+	}
 	b.startTemporal(t, o)
 	b.startSim(t, o)
 	b.Config = b.writeConfig(t, o)

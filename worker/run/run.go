@@ -57,6 +57,9 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer c.Close()
 	if err := addSearchAttributes(ctx, c, namespace(o)); err != nil {
+		if ctx.Err() != nil {
+			return nil // told to stop before it began
+		}
 		return err
 	}
 	stop, err := serveHTTP(o.Listen, c, metrics)
