@@ -71,9 +71,9 @@ func (a *Activities) Prove(ctx context.Context, ref TableRef) (Proven, error) {
 
 func (w *tableWork) prove(ctx context.Context) (Proven, error) {
 	out := Proven{Table: spec.RestoredTable{Database: w.plan.Database, Table: w.table.Target, Action: w.table.Action}}
-	want, missing := w.restored()
+	want, missing, why := w.restored()
 	if len(want.Partitions) == 0 {
-		out.Failed = "none of its partitions was restored"
+		out.Failed = "none of its partitions was restored" + why
 		return out, nil
 	}
 	if kind, err := w.standsInTheWay(ctx); err != nil || kind != "" {
@@ -106,31 +106,39 @@ func (w *tableWork) prove(ctx context.Context) (Proven, error) {
 		out.Differs = true
 		out.Failed = "StarRocks says FINISHED, but " + first3(texts)
 	case missing > 0:
-		out.Failed = fmt.Sprintf("%d of its partitions were not restored", missing)
+		out.Failed = fmt.Sprintf("%d of its partitions were not restored%s", missing, why)
 	default:
 		out.Complete = true
 	}
 	return out, nil
 }
 
-// restored is the manifest's table with those partitions that were restored, and the number of the others.
-func (w *tableWork) restored() (restorepoint.Table, int) {
+// restored is the manifest's table with those partitions that were restored, the number of the others, and why they
+// were not, as StarRocks said it.
+func (w *tableWork) restored() (t restorepoint.Table, missing int, why string) {
 	lost := map[string]bool{}
+	var reasons []string
 	for _, f := range w.Failures {
 		for _, i := range (restorepoint.Unit{Parts: f.Parts}).Indexes() {
 			if w.plan.Parts[i].Table == w.table.Table.Name {
 				lost[w.plan.Parts[i].Partition] = true
+				if f.Reason != "" && !slices.Contains(reasons, f.Reason) {
+					reasons = append(reasons, f.Reason)
+				}
 			}
 		}
 	}
-	t := w.table.Table
+	t = w.table.Table
 	t.Partitions = slices.DeleteFunc(slices.Clone(t.Partitions), func(p restorepoint.Partition) bool { return lost[p.Name] })
 	for i, p := range t.Partitions {
 		if p.Name == t.Name && w.table.As != t.Name {
 			t.Partitions[i].Name = w.table.As // the one partition of an unpartitioned table has the table's name
 		}
 	}
-	return t, len(lost)
+	if len(reasons) > 0 {
+		why = ": " + first3(reasons)
+	}
+	return t, len(lost), why
 }
 
 // standsInTheWay tells what has the table's name but is no table: RESTORE skips a table for a materialized view of its

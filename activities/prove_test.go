@@ -80,7 +80,7 @@ func TestProofOfATableWithFailedParts(t *testing.T) {
 	ref.Failures = []restorepoint.FailedSet{{Parts: []restorepoint.Range{{From: 2, To: 3}}, Reason: "disk is sick"}}
 	var got activities.Proven
 	r.must(&got, r.acts.Prove, ref)
-	if got.Complete || got.Failed != "1 of its partitions were not restored" || got.Beside != r.t {
+	if got.Complete || got.Failed != "1 of its partitions were not restored: disk is sick" || got.Beside != r.t {
 		t.Errorf("got %+v", got)
 	}
 }
