@@ -289,14 +289,12 @@ func (p *backupPlanner) parts(ctx context.Context, plan *Plan, tables map[string
 func partOf(t starrocks.Table, row starrocks.Partition) restorepoint.Part {
 	return restorepoint.Part{
 		Table: row.Table, Partition: row.Name, PartitionID: row.ID, Version: row.VisibleVersion,
-		Tablets: row.Buckets, Replication: row.Replication, Bytes: row.Bytes, Rows: row.Rows, Whole: listPartitioned(row), Value: row.Value,
+		Tablets: row.Buckets, Replication: row.Replication, Bytes: row.Bytes, Rows: row.Rows, Whole: isListValue(row.Value), Value: row.Value,
 	}
 }
 
-// listPartitioned tells LIST partitions by their values: "[types: …; keys: …" is a range, "('a')" or "(('a','b'))" a list.
-func listPartitioned(row starrocks.Partition) bool {
-	return strings.HasPrefix(strings.TrimSpace(row.Value), "(")
-}
+// isListValue tells LIST partitions by their values: [["a"],["b"]] is a list, [types: [DATE]; keys: … a range.
+func isListValue(value string) bool { return strings.HasPrefix(value, "[[") }
 
 // mergePhysical sorts the parts and makes one of the physical partitions of a randomly distributed table's partition.
 func mergePhysical(parts []restorepoint.Part) []restorepoint.Part {

@@ -77,6 +77,7 @@ func (p *restorePlanner) plan(ctx context.Context, a *Activities) (RestorePlan, 
 	if err := p.checkRename(); err != nil {
 		return RestorePlan{}, err
 	}
+	p.warnLacking(selection)
 	for _, d := range p.manifest.Databases {
 		if err := p.database(ctx, d, selection); err != nil {
 			return RestorePlan{}, fmt.Errorf("plan database %s: %w", d.Name, err)
@@ -169,6 +170,9 @@ func (p *restorePlanner) countHosts(ctx context.Context) error {
 		p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("BE %d (%s) is not alive", b.ID, b.Host))
 	}
 	p.hosts = len(alive)
+	if n := p.in.Spec.ReplicationNum; n > p.hosts && p.hosts > 0 {
+		return invalid(`field "replicationNum" is %d, but cluster %s has %d BEs alive, and each replica needs one of its own; give at most %d`, n, p.cluster.Name, p.hosts, p.hosts)
+	}
 	if p.hosts == 0 {
 		return fail(spec.ErrorSchemaMismatch, "cluster %s has no BE alive; start them before restoring", p.cluster.Name)
 	}
@@ -207,7 +211,6 @@ func (p *restorePlanner) database(ctx context.Context, d restorepoint.Database, 
 		if selection.Table(d.Name, t.Name) == restorepoint.None {
 			continue
 		}
-		all := len(t.Partitions)
 		t.Partitions = slices.DeleteFunc(slices.Clone(t.Partitions), func(part restorepoint.Partition) bool {
 			return !selection.Partition(d.Name, t.Name, part.Name) && part.Name != starrocks.ShadowPartition
 		})
@@ -224,9 +227,35 @@ func (p *restorePlanner) database(ctx context.Context, d restorepoint.Database, 
 				return err
 			}
 		}
-		p.table(plan, views[database], t, name, len(t.Partitions) == all)
+		p.table(plan, views[database], t, name, selection.Table(d.Name, t.Name) == restorepoint.Whole)
 	}
 	return nil
+}
+
+// warnLacking names what is selected and missing in a partial restore point.
+func (p *restorePlanner) warnLacking(selection restorepoint.Selection) {
+	var lacking []string
+	for _, f := range p.manifest.Failed {
+		selected := f.Table == "" && selection.Database(f.Database) || f.Table != "" && f.Partition == "" && selection.Table(f.Database, f.Table) != restorepoint.None ||
+			f.Partition != "" && selection.Partition(f.Database, f.Table, f.Partition)
+		if selected {
+			lacking = append(lacking, restorepoint.Pattern{Database: f.Database, Table: f.Table, Partition: f.Partition}.String())
+		}
+	}
+	if len(lacking) > 0 {
+		p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("restore point %s is partial, it lacks %s", p.manifest.ID, first3(lacking)))
+	}
+}
+
+// lacking lists the partitions of a table that a partial restore point has not.
+func (p *restorePlanner) lacking(database, table string) []string {
+	var names []string
+	for _, f := range p.manifest.Failed {
+		if f.Database == database && f.Table == table && f.Partition != "" {
+			names = append(names, f.Partition)
+		}
+	}
+	return names
 }
 
 // checkRename refuses names that the restore point does not hold: what was meant would be restored under its old name.
@@ -274,6 +303,9 @@ func (p *restorePlanner) planOf(database, source string) (*Plan, error) {
 // table adds one table with its parts to the plan, or a row that says why not.
 func (p *restorePlanner) table(plan *Plan, at *target, t restorepoint.Table, name string, whole bool) {
 	d := p.decide(at, t, name, whole)
+	if lost := p.lacking(plan.Source, t.Name); d.action == spec.ActionSwap && len(lost) > 0 {
+		d = refused(name, "the restore point is partial and lacks its partition %s: a swap would take it out of the live table; restore another point, or under another name (rename)", first3(lost))
+	}
 	row := spec.PlannedTable{Database: plan.Database, Table: d.target, From: plan.Source + "." + t.Name, Action: d.action, Partitions: len(t.Partitions), Note: d.note}
 	parts := make([]restorepoint.Part, 0, len(t.Partitions))
 	for _, part := range t.Partitions {
@@ -316,7 +348,7 @@ func (p *restorePlanner) part(t restorepoint.Table, part restorepoint.Partition)
 
 // isList tells LIST tables by their partitions' values; their partitions cannot be added one by one (rule 16).
 func isList(t restorepoint.Table) bool {
-	return slices.ContainsFunc(t.Partitions, func(p restorepoint.Partition) bool { return strings.HasPrefix(strings.TrimSpace(p.Value), "(") })
+	return slices.ContainsFunc(t.Partitions, func(p restorepoint.Partition) bool { return isListValue(p.Value) })
 }
 
 // finish packs and stores the plans, and sums up.

@@ -204,5 +204,9 @@ func differentDefinition(saved, live string) string {
 func comparable(ddl string) []string {
 	ddl = properties.ReplaceAllString(partitionList.ReplaceAllString(ddl, "\n$1"), "")
 	_, body, _ := strings.Cut(ddl, "(")
-	return strings.Split(strings.TrimSpace(body), "\n")
+	lines := strings.Split(strings.TrimSpace(body), "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimSuffix(strings.TrimSpace(line), ",") // the last column has none
+	}
+	return lines
 }
