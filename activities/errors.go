@@ -24,6 +24,7 @@ type Failure struct {
 	Message string
 	Details any
 	Cause   error
+	Final   bool // not tried again although its type is
 }
 
 func (f *Failure) Error() string { return f.Message }
@@ -48,7 +49,18 @@ func invalid(format string, args ...any) *Failure {
 	return fail(spec.ErrorInvalidSpec, format, args...)
 }
 
+// maxReason bounds a reason: it travels through histories, once for each unit that failed.
+const maxReason = 2000
+
+func shortened(text string) string {
+	if len(text) <= maxReason {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxReason], "") + " …"
+}
+
 func jobFailed(u UnitFailure, format string, args ...any) *Failure {
+	u.Reason = shortened(u.Reason)
 	f := fail(spec.ErrorJobFailed, format, args...)
 	f.Details = u
 	return f
@@ -113,7 +125,7 @@ func failure(ctx context.Context, err error) error {
 		return err
 	}
 	delay, retry := retryDelay[f.Type]
-	options := temporal.ApplicationErrorOptions{NonRetryable: !retry, NextRetryDelay: delay}
+	options := temporal.ApplicationErrorOptions{NonRetryable: !retry || f.Final, NextRetryDelay: delay}
 	if f.Type == spec.ErrorHandOver || f.Type == spec.ErrorThrottled || f.Type == spec.ErrorDatabaseBusy {
 		options.Category = temporal.ApplicationErrorCategoryBenign
 	}
@@ -124,7 +136,7 @@ func failure(ctx context.Context, err error) error {
 	if f.Cause != nil {
 		message = f.Message
 	}
-	return temporal.NewApplicationErrorWithOptions(message, f.Type, options)
+	return temporal.NewApplicationErrorWithOptions(shortened(message), f.Type, options)
 }
 
 // interrupted is nil when the activity was asked to cancel. A context that ended for another reason (paused, reset, a

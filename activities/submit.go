@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"starkeep/starrocks"
+	"starkeep/workflows/spec"
 )
 
 // statementTimeout is the longest that StarRocks takes: it cancels a job whose timeout expires even in COMMITTING, so
@@ -107,7 +108,9 @@ func (w *work) slotFree(ctx context.Context) error {
 			return err
 		}
 		if j != nil && !j.State.Terminal() {
-			return fail("DatabaseBusy", "database %s has a running %s with label %s in state %s; waiting for its end", w.Database, j.Kind, j.Label, j.State)
+			busy := fail(spec.ErrorDatabaseBusy, "database %s has a running %s with label %s in state %s; wait for its end", w.Database, j.Kind, j.Label, j.State)
+			busy.Final = w.FailBusy
+			return busy
 		}
 	}
 	return nil

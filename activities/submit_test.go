@@ -216,6 +216,11 @@ func TestSubmitMeetsAJobOfSomebodyElse(t *testing.T) {
 					t.Errorf("%q does not say %q", e.message, want)
 				}
 			}
+			impatient := u
+			impatient.FailBusy = true
+			if e := b.run(b.acts.Submit, impatient); e.kind != spec.ErrorDatabaseBusy || e.retry {
+				t.Errorf("with FailBusy: got %v, want DatabaseBusy, not retried", e.err)
+			}
 			release()
 			b.reach("BACKUP", u.Database, "FINISHED")
 			b.must(nil, b.acts.Submit, u)

@@ -36,7 +36,8 @@ type UnitRef struct {
 	Timestamp   string            `json:"timestamp,omitempty"` // RESTORE: backup_timestamp of this attempt's own __info
 	Beside      string            `json:"beside,omitempty"`    // RESTORE: inner name of this attempt's own __info
 	Replication int               `json:"replication,omitempty"`
-	Cancel      bool              `json:"cancel,omitempty"` // Await: a cancel was asked for before anybody watched
+	FailBusy    bool              `json:"failBusy,omitempty"` // Submit: do not wait for somebody else's job
+	Cancel      bool              `json:"cancel,omitempty"`   // Await: a cancel was asked for before anybody watched
 }
 
 // work is a unit with all it needs resolved.

@@ -58,7 +58,7 @@ func (b *backup) inputs(plan activities.BackupPlan) []DatabaseJobInput {
 	var list []DatabaseJobInput
 	for _, d := range plan.Databases {
 		if len(d.Units) > 0 {
-			list = append(list, DatabaseJobInput{Statement: activities.Backup, Cluster: b.in.Cluster, Repository: b.in.Repository, Run: b.seed, Planned: d, Heartbeat: plan.Heartbeat})
+			list = append(list, DatabaseJobInput{Statement: activities.Backup, Cluster: b.in.Cluster, Repository: b.in.Repository, Run: b.seed, Planned: d, Heartbeat: plan.Heartbeat, FailBusy: b.in.OnBusy == spec.OnBusyFail})
 		}
 	}
 	return list

@@ -20,6 +20,7 @@ type DatabaseJobInput struct {
 	Planned    activities.PlannedDatabase `json:"planned"`
 	Heartbeat  spec.Duration              `json:"heartbeat"`
 	SkipGrants bool                       `json:"skipGrants,omitempty"`
+	FailBusy   bool                       `json:"failBusy,omitempty"` // onBusy fail
 
 	// What continue-as-new carries over.
 	Queue     *restorepoint.Queue `json:"queue,omitempty"`

@@ -73,7 +73,7 @@ func (s *restore) inputs(plan activities.RestorePlan) []DatabaseJobInput {
 	var list []DatabaseJobInput
 	for _, d := range plan.Databases {
 		list = append(list, DatabaseJobInput{Statement: activities.Restore, Cluster: s.in.Cluster, Repository: s.in.Repository, Run: s.seed,
-			Planned: d, Heartbeat: plan.Heartbeat, SkipGrants: s.in.SkipGrants})
+			Planned: d, Heartbeat: plan.Heartbeat, SkipGrants: s.in.SkipGrants, FailBusy: s.in.OnBusy == spec.OnBusyFail})
 	}
 	return list
 }

@@ -34,7 +34,7 @@ func (j *databaseJob) runUnit(ctx workflow.Context, unit restorepoint.Unit) {
 func (j *databaseJob) attempt(ctx workflow.Context, unit restorepoint.Unit) activities.UnitRef {
 	u := activities.UnitRef{
 		Statement: j.Statement, Cluster: j.Cluster, Repository: j.Repository, Database: j.Planned.Database,
-		Plan: j.Planned.Plan, Unit: unit, Label: restorepoint.Label(j.Planned.Database, j.Run, unit.Number, unit.Attempt),
+		Plan: j.Planned.Plan, Unit: unit, FailBusy: j.FailBusy, Label: restorepoint.Label(j.Planned.Database, j.Run, unit.Number, unit.Attempt),
 	}
 	if j.Statement == activities.Restore {
 		u.Beside = activities.BesidePrefix + strings.TrimPrefix(u.Label, "sk_")
