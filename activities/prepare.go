@@ -166,7 +166,11 @@ func (w *work) tidy(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if w.isOurs(ctx, o.Key) {
+		ours, err := w.isOurs(ctx, o.Key)
+		if err != nil {
+			return err
+		}
+		if ours {
 			keys = append(keys, o.Key)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/md5"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -26,10 +27,11 @@ func checkSnapshotPresent(ctx context.Context, r *Repository, cluster, label, di
 		return fail(spec.ErrorChecksumMismatch, "the record of snapshot %s is not the one that was written (%s): nothing was restored; choose another restore point", label, restorepoint.SnapshotKey(cluster, label))
 	}
 	at := starrocks.Snapshot{Repository: r.Native, Label: label}
-	ours := func(key string) bool { return (&work{repository: r}).isOurs(ctx, key) }
+	var asked error
+	ours := (&work{repository: r}).askOurs(ctx, &asked)
 	listed := (&contents{store: r.Store}).listed(ctx, at.Prefix(), physical)
 	found, err := restorepoint.CheckPresent(restorepoint.OfPartitions(recorded(ctx, r.Store, record), physical), listed, places, ours)
-	if err != nil {
+	if err = errors.Join(err, asked); err != nil {
 		return fmt.Errorf("compare snapshot %s with its record: %w", label, err)
 	}
 	if !found.OK() {

@@ -61,8 +61,9 @@ func (r *recorder) record(ctx context.Context) (Recorded, error) {
 	if err := r.readInfo(ctx); err != nil {
 		return Recorded{}, err
 	}
-	found, err := restorepoint.CheckSnapshot(r.snapshot(), r.info, r.listed(ctx), func(key string) bool { return r.isOurs(ctx, key) })
-	if err != nil {
+	var asked error
+	found, err := restorepoint.CheckSnapshot(r.snapshot(), r.info, r.listed(ctx), r.askOurs(ctx, &asked))
+	if err = errors.Join(err, asked); err != nil {
 		return Recorded{}, err
 	}
 	if !found.OK() {
@@ -110,20 +111,46 @@ func (r *recorder) infoKeys(ctx context.Context) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if k, err := starrocks.ParseKey(o.Key); err == nil && k.Kind == starrocks.KeyInfo && !r.isOurs(ctx, o.Key) {
+		if k, err := starrocks.ParseKey(o.Key); err != nil || k.Kind != starrocks.KeyInfo {
+			continue
+		}
+		ours, err := r.isOurs(ctx, o.Key)
+		if err != nil {
+			return nil, err
+		}
+		if !ours {
 			keys = append(keys, o.Key)
 		}
 	}
 	return keys, nil
 }
 
-func (w *work) isOurs(ctx context.Context, infoKey string) bool {
+// isOurs tells whether starkeep wrote an __info. One that is gone was: nobody else removes any, and another restore of
+// the same snapshot tidies up at any time. A store that does not answer is an error, not an answer.
+func (w *work) isOurs(ctx context.Context, infoKey string) (bool, error) {
 	raw, err := readChecked(ctx, w.repository.Store, infoKey)
-	if err != nil {
-		return false
+	var damaged *Failure
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return true, nil
+	case errors.As(err, &damaged):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("read %s: %w", infoKey, err)
 	}
 	info, err := starrocks.ParseInfo(raw)
-	return err == nil && strings.HasPrefix(info.Name, BesidePrefix)
+	return err == nil && strings.HasPrefix(info.Name, BesidePrefix), nil
+}
+
+// askOurs is isOurs for checks that take no error; failed keeps the first.
+func (w *work) askOurs(ctx context.Context, failed *error) func(infoKey string) bool {
+	return func(infoKey string) bool {
+		ours, err := w.isOurs(ctx, infoKey)
+		if err != nil && *failed == nil {
+			*failed = err
+		}
+		return ours
+	}
 }
 
 // readChecked reads __info or __meta and compares it with the MD5 in its name.
