@@ -26,27 +26,34 @@ type baseline struct {
 }
 
 // TestWorkerDies kills the worker before and after every activity of every scenario, in the middle of Await, and while
-// the FE works on a statement; or tells it to stop in the middle of Await. Another worker goes on. Nothing may differ
+// the FE works on a statement; or tells it to stop in the middle of Await; or freezes it until it is taken for dead. Another worker goes on. Nothing may differ
 // from the run in which nobody died: not the result, the tables, the grants, the statements that the FE accepted, the
 // repository's objects.
 func TestWorkerDies(t *testing.T) {
+	t.Parallel()
 	s := openSite(t, testbed.Options{}, 6)
 	all := s.baselines(t)
 	if missing := notRun(all); len(missing) > 0 {
 		t.Errorf("no scenario runs the activities %v: add one, or nobody knows what a crash in them does", missing)
 	}
-	t.Run("killed", func(t *testing.T) {
+	t.Run("disturbed", func(t *testing.T) {
+		for _, b := range all {
+			for _, activity := range b.frozen { // they take longest
+				t.Run(b.name+"/frozen before "+activity, func(t *testing.T) {
+					t.Parallel()
+					s.frozen(t, b, activity)
+				})
+			}
+		}
 		for _, k := range kills(all) {
 			t.Run(k.String(), func(t *testing.T) {
 				t.Parallel()
 				s.killed(t, k)
 			})
 		}
-	})
-	t.Run("stopped", func(t *testing.T) {
 		for _, b := range all {
 			for _, state := range b.states {
-				t.Run(b.name+" in "+state, func(t *testing.T) {
+				t.Run(b.name+"/stopped in "+state, func(t *testing.T) {
 					t.Parallel()
 					s.stopped(t, b, state)
 				})
@@ -138,7 +145,7 @@ func (k kill) String() string {
 // go on beside them.
 func kills(all []*baseline) []kill {
 	var list []kill
-	known := map[string]bool{}
+	known, knownAgain := map[string]bool{}, map[string]bool{}
 	for _, b := range all {
 		counts := map[string]int{}
 		for _, name := range b.activities {
@@ -152,7 +159,8 @@ func kills(all []*baseline) []kill {
 			for _, when := range []string{whenBefore, whenAfter} {
 				list = append(list, kill{b, point{Activity: name, When: when, N: 1}})
 			}
-			if counts[name] > 1 && !b.fresh {
+			if counts[name] > 1 && !knownAgain[name] {
+				knownAgain[name] = true
 				list = append(list, kill{b, point{Activity: name, When: whenAfter, N: counts[name]}})
 			}
 		}

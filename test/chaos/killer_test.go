@@ -31,6 +31,10 @@ const (
 	whenHeartbeat = "heartbeat" // in the middle of Await
 	whenState     = "state"     // in the middle of Await, which has seen the job in State
 
+	// The process stands still (SIGSTOP) until it is told to go on: Temporal takes it for dead, and then it does what it
+	// had begun.
+	whenFrozen = "frozen"
+
 	// From outside: at a change in StarRocks of which the worker has no answer yet.
 	whenAccepted = "accepted" // the FE has accepted BACKUP or RESTORE
 	whenSwapped  = "swapped"  // the tables have changed places, the old one has not got its name
@@ -89,6 +93,10 @@ func (i *inbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 	if due && i.killer.point.When == whenBefore {
 		i.killer.kill()
 	}
+	if due && i.killer.point.When == whenFrozen {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		defer i.killer.note(thawed)
+	}
 	out, err := i.Next.ExecuteActivity(ctx, in)
 	if due && i.killer.point.When == whenAfter {
 		i.killer.kill()
@@ -96,11 +104,20 @@ func (i *inbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 	return out, err
 }
 
-// begins tells whether this execution is the point's.
-func (k *killer) begins(name string) bool {
+// thawed stands in the trace when the activity that was frozen is through.
+const thawed = "(thawed)"
+
+func (k *killer) note(line string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	fmt.Fprintln(k.trace, name)
+	fmt.Fprintln(k.trace, line)
+}
+
+// begins tells whether this execution is the point's.
+func (k *killer) begins(name string) bool {
+	k.note(name)
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	if name != k.point.Activity {
 		return false
 	}

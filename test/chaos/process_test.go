@@ -2,12 +2,14 @@ package chaos
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -107,6 +109,35 @@ func (w *workers) awaitKill(p *process, within time.Duration) {
 	var exit *exec.ExitError
 	if !errors.As(p.err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 		w.t.Fatalf("the worker ended with %v, want SIGKILL; it wrote\n%s", p.err, p.output.tail())
+	}
+}
+
+// awaitFreeze waits until the process has stopped itself.
+func (w *workers) awaitFreeze(p *process, within time.Duration) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), within)
+	defer cancel()
+	err := poll(ctx, 20*time.Millisecond, func() (bool, error) {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.command.Process.Pid))
+		_, after, _ := strings.Cut(string(stat), ") ")
+		return strings.HasPrefix(after, "T"), err
+	})
+	if err != nil {
+		w.t.Fatalf("the worker did not freeze within %s: %v; it wrote\n%s", within, err, p.output.tail())
+	}
+}
+
+// awaitThaw lets a frozen process go on, and waits until it has finished what it was frozen in.
+func (w *workers) awaitThaw(p *process, within time.Duration) {
+	w.t.Helper()
+	if err := p.command.Process.Signal(syscall.SIGCONT); err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(w.t.Context(), within)
+	defer cancel()
+	err := poll(ctx, 20*time.Millisecond, func() (bool, error) { return slices.Contains(w.trace(), thawed), nil })
+	if err != nil {
+		w.t.Fatalf("the worker did not go on within %s: %v; it wrote\n%s", within, err, p.output.tail())
 	}
 }
 

@@ -23,15 +23,16 @@ type scenario struct {
 	name    string
 	prepare func(c *trial)
 	run     func(c *trial) (any, error) // gives the result; it waits, and may be under way when the worker dies
-	states  []string                    // of the FE's job, in which Await's worker is killed too
+	states  []string                    // of the FE's job, in which Await's worker is killed, or stopped, too
+	frozen  []string                    // activities that a worker finds itself in that was taken for dead
 	// fresh limits the kills to activities that no earlier scenario has run.
 	fresh bool
 }
 
 var scenarios = []scenario{
-	{name: "backup", prepare: live, run: runBackup, states: []string{"SNAPSHOTING", "UPLOADING", "UPLOAD_INFO"}},
+	{name: "backup", prepare: live, run: runBackup, states: []string{"SNAPSHOTING", "UPLOADING", "UPLOAD_INFO"}, frozen: []string{"PublishManifest"}},
 	{name: "restore of new tables", run: runRestore, states: []string{"SNAPSHOTING", "DOWNLOADING", "COMMITTING"}},
-	{name: "swap", prepare: live, run: runRestore, states: []string{"DOWNLOADING", "COMMITTING"}},
+	{name: "swap", prepare: live, run: runRestore, states: []string{"DOWNLOADING", "COMMITTING"}, frozen: []string{"Submit", "Swap"}},
 	{name: "undo", prepare: live, run: runUndo, fresh: true},
 	{name: "finish", prepare: live, run: runFinish, fresh: true},
 	{name: "cancelled swap", prepare: live, run: runCancelled, fresh: true},

@@ -43,6 +43,22 @@ func (s *site) stopped(t *testing.T, b *baseline, state string) {
 	c.stop(second)
 }
 
+// frozen lets a worker stand still before an activity until another one has brought everything to its end; then it does
+// what it had begun. Nothing may change any more.
+func (s *site) frozen(t *testing.T, b *baseline, activity string) {
+	c := s.trial(t, b.scenario)
+	first := c.workers.start(point{Activity: activity, When: whenFrozen, N: 1})
+	ended := c.begin(b.scenario)
+	c.workers.awaitFreeze(first, killTimeout)
+	second := c.workers.start(point{})
+	o := <-ended
+	c.compare(b, o)
+	c.workers.awaitThaw(first, killTimeout)
+	c.compare(b, o)
+	c.stop(first)
+	c.stop(second)
+}
+
 // awaiting waits until the database's job is in an Await that is as wanted.
 func (c *trial) awaiting(is func(*workflow.PendingActivityInfo) bool) {
 	c.Helper()

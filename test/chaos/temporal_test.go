@@ -83,6 +83,7 @@ func (s *temporalServer) kill() {
 // TestTemporalServerKilled kills the Temporal server while StarRocks works, lets StarRocks go on without it, and starts
 // it again on the same database file.
 func TestTemporalServerKilled(t *testing.T) {
+	t.Parallel()
 	server := newTemporal(t)
 	server.start()
 	s := openSite(t, testbed.Options{Temporal: server.address}, 1)
