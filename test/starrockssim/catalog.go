@@ -135,12 +135,11 @@ type partition struct {
 	buckets  int
 	tablets  []*tablet
 	// versions
-	visible  int64
-	next     int64
-	at       time.Time
-	data     int64
-	epoch    int64
-	mustRead bool
+	visible int64
+	next    int64
+	at      time.Time
+	data    int64
+	epoch   int64
 }
 
 type tablet struct {
@@ -180,10 +179,9 @@ func (t *table) keyColumns() []string {
 	return names
 }
 
-func (t *table) primary() bool   { return t.keys == primaryKeys }
-func (t *table) automatic() bool { return t.part.auto }
-func (t *table) isMV() bool      { return t.kind == kindMV }
-func (t *table) isView() bool    { return t.kind == kindView }
+func (t *table) primary() bool { return t.keys == primaryKeys }
+func (t *table) isMV() bool    { return t.kind == kindMV }
+func (t *table) isView() bool  { return t.kind == kindView }
 
 // autoColumn is the index of the AUTO_INCREMENT column, or -1.
 func (t *table) autoColumn() int {
@@ -226,20 +224,6 @@ func (c *Cluster) sortedDatabases() []*database {
 
 // versionEpoch is as unique and as large as the FE's.
 func (c *Cluster) versionEpoch() int64 { return 456186445938294784 + c.nextID()*2048 }
-
-// newPartition makes a partition with its tablets, created on the backends at once.
-func (c *Cluster) newPartition(t *table, name string) (*partition, error) {
-	return c.newPartitionID(t, name, c.nextID())
-}
-
-func (c *Cluster) newPartitionID(t *table, name string, id int64) (*partition, error) {
-	p := &partition{id: id, name: name, replicas: t.replicas, buckets: t.dist.buckets,
-		visible: 1, next: 2, data: 1, at: time.Now().UTC(), epoch: c.versionEpoch()}
-	if err := c.fillPartition(t, p); err != nil {
-		return nil, err
-	}
-	return p, nil
-}
 
 // fillPartition gives p its physical id, tablets and replicas at version 1.
 func (c *Cluster) fillPartition(t *table, p *partition) error {

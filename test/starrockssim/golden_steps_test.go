@@ -342,7 +342,6 @@ func (p *player) frontend(s *step) error {
 
 var (
 	snapshotNoteRE = regexp.MustCompile(`^snapshot (\S+) of database (\S+), table (\S+), (\d+) tablets; timestamp (\S+)$`)
-	stampNoteRE    = regexp.MustCompile(`^timestamp (\S+)$`)
 	configNoteRE   = regexp.MustCompile(`^(backup_job_default_timeout_ms) is (\d+)$`)
 )
 
