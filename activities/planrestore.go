@@ -53,6 +53,8 @@ type restorePlanner struct {
 	manifest   restorepoint.Manifest
 	hosts      int              // BEs alive on different hosts
 	plans      map[string]*Plan // by target database
+	views      []dependent      // async materialized views of the cluster
+	viewsRead  bool
 	rows       []spec.PlannedTable
 	out        RestorePlan
 }

@@ -212,26 +212,18 @@ func tableID(ctx context.Context, fe *starrocks.Client, database, table string) 
 }
 
 func tableIDs(ctx context.Context, fe *starrocks.Client, database string) (map[string]int64, error) {
-	tables, err := fe.Tables(ctx, database)
-	if err != nil {
-		return nil, err
-	}
-	ids := map[string]int64{}
-	for _, t := range tables {
-		ids[t.Name] = t.ID
-	}
-	return ids, nil
+	return fe.TableIDs(ctx, database)
 }
 
 // versions reads the visible versions of a table's physical partitions, sorted, by partition. The shadow partition,
 // which SHOW PARTITIONS leaves out, comes from partitions_meta.
 func versions(ctx context.Context, fe *starrocks.Client, database, table string) (map[string][]int64, error) {
 	found := map[string][]int64{}
-	for p, err := range fe.Partitions(ctx, database) {
+	for p, err := range fe.PartitionsOf(ctx, database, table) {
 		if err != nil {
 			return nil, err
 		}
-		if p.Table == table && !p.Temporary {
+		if !p.Temporary {
 			found[p.Name] = append(found[p.Name], p.VisibleVersion)
 		}
 	}

@@ -51,18 +51,31 @@ func (p *restorePlanner) look(ctx context.Context, database string) (*target, er
 	if at.loads, err = fe.RoutineLoads(ctx, database); err != nil && !errors.Is(err, starrocks.ErrUnsupported) {
 		return nil, fmt.Errorf("list the routine loads of database %s: %w", database, err)
 	}
+	if err := p.readViews(ctx, databases); err != nil {
+		return nil, err
+	}
+	at.views = p.views
+	return at, nil
+}
+
+// readViews lists the async materialized views of the whole cluster, once: they may read from any database.
+func (p *restorePlanner) readViews(ctx context.Context, databases []string) error {
+	if p.viewsRead {
+		return nil
+	}
 	for _, d := range databases {
-		views, err := fe.MaterializedViews(ctx, d)
+		views, err := p.cluster.FE.MaterializedViews(ctx, d)
 		if err != nil {
-			return nil, fmt.Errorf("list the materialized views of database %s: %w", d, err)
+			return fmt.Errorf("list the materialized views of database %s: %w", d, err)
 		}
 		for _, v := range views {
 			if v.RefreshType != "ROLLUP" && v.RefreshType != "SYNC" {
-				at.views = append(at.views, dependent{d, v.Name, v.Definition})
+				p.views = append(p.views, dependent{d, v.Name, v.Definition})
 			}
 		}
 	}
-	return at, nil
+	p.viewsRead = true
+	return nil
 }
 
 // decision says what happens to one table.

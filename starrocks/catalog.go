@@ -32,6 +32,20 @@ func (c *Client) Tables(ctx context.Context, database string) ([]Table, error) {
 	return tables, nil
 }
 
+// TableIDs gives the id of each table of a database by its name; views have none, materialized views do. It is far
+// cheaper than Tables.
+func (c *Client) TableIDs(ctx context.Context, database string) (map[string]int64, error) {
+	t, err := c.schemaQuery(ctx, "information_schema.tables_config", "TABLE_SCHEMA", database, "TABLE_NAME", "TABLE_ID")
+	if err != nil {
+		return nil, err
+	}
+	ids := make(map[string]int64, len(t.rows))
+	for _, r := range t.rows {
+		ids[r.text("TABLE_NAME")] = r.number("TABLE_ID")
+	}
+	return ids, nil
+}
+
 func tableOf(database string, r, config row) Table {
 	t := Table{
 		Database:      database,
@@ -125,13 +139,23 @@ var partitionColumns = []string{"TABLE_NAME", "PARTITION_NAME", "PARTITION_ID", 
 // Partitions streams the physical partitions of all tables and materialized views of a database: also temporary ones and
 // automatic tables' $shadow_automatic_partition (facts §8.1). Before 3.3 shadow partitions cannot be seen.
 func (c *Client) Partitions(ctx context.Context, database string) iter.Seq2[Partition, error] {
+	return c.partitions(ctx, database, "")
+}
+
+// PartitionsOf is Partitions of one table: cheaper, where a database has many.
+func (c *Client) PartitionsOf(ctx context.Context, database, table string) iter.Seq2[Partition, error] {
+	return c.partitions(ctx, database, table)
+}
+
+// partitions streams the physical partitions of one table, or of all if table is "".
+func (c *Client) partitions(ctx context.Context, database, table string) iter.Seq2[Partition, error] {
 	return func(yield func(Partition, error) bool) {
-		err := c.partitionsMeta(ctx, database, yield, strings.Join(partitionColumns, ", "))
+		err := c.partitionsMeta(ctx, database, table, yield, strings.Join(partitionColumns, ", "))
 		if err != nil && isUnknownColumn(err) {
-			err = c.partitionsMeta(ctx, database, yield, "*")
+			err = c.partitionsMeta(ctx, database, table, yield, "*")
 		}
 		if errors.Is(err, ErrUnknownTable) {
-			err = c.partitionsByTable(ctx, database, yield)
+			err = c.partitionsByTable(ctx, database, table, yield)
 		}
 		if err != nil && !errors.Is(err, errEnough) {
 			yield(Partition{}, err)
@@ -142,10 +166,17 @@ func (c *Client) Partitions(ctx context.Context, database string) iter.Seq2[Part
 // errEnough: the consumer of a stream wants no more.
 var errEnough = errors.New("enough")
 
-func (c *Client) partitionsMeta(ctx context.Context, database string, yield func(Partition, error) bool, columns string) error {
+func (c *Client) partitionsMeta(ctx context.Context, database, table string, yield func(Partition, error) bool, columns string) error {
 	q, err := schemaCall("information_schema.partitions_meta", "DB_NAME", database, columns)
 	if err != nil {
 		return err
+	}
+	if table != "" {
+		literal, err := nameLiteral("table", table)
+		if err != nil {
+			return err
+		}
+		q.sql += " AND TABLE_NAME = " + literal
 	}
 	q.sql += " ORDER BY TABLE_NAME, PARTITION_ID"
 	return c.stream(ctx, q, func(r row) error {
@@ -177,13 +208,13 @@ func sizeOf(r row, exact, rounded string) int64 {
 }
 
 // partitionsByTable is Partitions for versions without partitions_meta.
-func (c *Client) partitionsByTable(ctx context.Context, database string, yield func(Partition, error) bool) error {
+func (c *Client) partitionsByTable(ctx context.Context, database, only string, yield func(Partition, error) bool) error {
 	tables, err := c.Tables(ctx, database)
 	if err != nil {
 		return err
 	}
 	for _, t := range tables {
-		if t.Kind != KindTable && t.Kind != KindMaterializedView {
+		if t.Kind != KindTable && t.Kind != KindMaterializedView || only != "" && t.Name != only {
 			continue
 		}
 		partitions, err := c.TablePartitions(ctx, database, t.Name)

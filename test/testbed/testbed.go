@@ -193,7 +193,7 @@ repositories:
       pathStyle: true
       accessKey: file:access
       secretKey: file:secret
-`, ClusterName, yamlList(b.Sim.Addresses()), password, o.Tick, o.Tick, o.Heartbeat, 15*long, 40*long, 100*long, 15*long, 20*long, o.Tick, o.Tick,
+`, ClusterName, yamlList(b.Sim.Addresses()), password, o.Tick, min(o.Tick, time.Second), o.Heartbeat, 15*long, 40*long, 100*long, 15*long, 20*long, o.Tick, o.Tick,
 		o.Timing, RepositoryName, b.location(), b.S3.Endpoint, b.S3.Region))
 	return filepath.Join(dir, "starkeep.yaml")
 }
