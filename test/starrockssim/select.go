@@ -76,8 +76,11 @@ func (s *session) selectStatement(st *sqlparse.Select) (*mysqlwire.Result, error
 			if err == nil && !ok {
 				continue
 			}
-			if err != nil || !yield(row, nil) {
+			if err != nil {
 				yield(nil, err)
+				return
+			}
+			if !yield(row, nil) {
 				return
 			}
 		}
