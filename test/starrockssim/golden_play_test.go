@@ -93,7 +93,13 @@ const goldenTick = 40 * time.Millisecond
 // scaled is a time of a recording in the test.
 func (p *player) scaled(d time.Duration) time.Duration { return d * p.tick / (3 * time.Second) }
 
-const patience = 20 * time.Second
+// patience is how long the player waits for what a recording saw; tried is less, for recordings that need not agree.
+const (
+	patience = 20 * time.Second
+	tried    = time.Second
+	// enough is how long a recording that need not agree is played.
+	enough = 8 * time.Second
+)
 
 // player plays one recording, or several after each other, on one cluster.
 type player struct {
@@ -108,17 +114,19 @@ type player struct {
 	held   func() // releases the hold on all MAKE_SNAPSHOT tasks that file 25 began with
 	silent bool   // nothing is counted; a difference ends it
 	*sessions
-	tick    time.Duration
-	own     map[string]bool              // databases and repositories of the recording
-	faults  map[string][]func()          // by backend and type: what ends them
-	pins    map[string]pin               // by database
-	content map[string]map[string]string // of tables at their BACKUP: by label, table
-	lastBkp map[string]string            // database -> label of its last BACKUP
-	delay   atomic.Int64                 // of each uploaded object, ns
-	serial  int                          // makes loaded rows differ
-	undo    map[string][]byte            // objects before they were damaged
-	foreign []string                     // objects that were put in
-	old     []string                     // addresses by the recording's FE names
+	tick     time.Duration
+	patience time.Duration
+	end      time.Time                    // of the playing; zero: when it is over
+	own      map[string]bool              // databases and repositories of the recording
+	faults   map[string][]func()          // by backend and type: what ends them
+	pins     map[string]pin               // by database
+	content  map[string]map[string]string // of tables at their BACKUP: by label, table
+	lastBkp  map[string]string            // database -> label of its last BACKUP
+	delay    atomic.Int64                 // of each uploaded object, ns
+	serial   int                          // makes loaded rows differ
+	undo     map[string][]byte            // objects before they were damaged
+	foreign  []string                     // objects that were put in
+	old      []string                     // addresses by the recording's FE names
 
 	mu      sync.Mutex
 	watches map[*watch]bool
@@ -221,6 +229,10 @@ func (p *player) play(steps []step) {
 	p.steps = steps
 	for p.at = 0; p.at < len(steps); p.at++ {
 		s := &steps[p.at]
+		if !p.end.IsZero() && time.Now().After(p.end) {
+			p.count(s, errLeftOut{"not played: what does not agree takes too long"})
+			continue
+		}
 		p.setPins()
 		if before := scopeOf(s.file).before[s.line]; before != nil {
 			before(p)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"starkeep/storage"
+	"starkeep/test/starrockssim"
 )
 
 // slowStore delays what a recording's stand-in BEs were told to delay.
@@ -188,11 +189,15 @@ func (p *player) put(key string) {
 	p.foreign = append(p.foreign, key)
 }
 
+// repair puts back what damage changed, while no backend downloads: half of it would be damage of another kind.
 func (p *player) repair() error {
-	p.remove(p.foreign...)
+	release := p.c.HoldTasks(starrockssim.Fault{Type: "DOWNLOAD"})
+	defer release()
+	time.Sleep(p.tick / 2)
 	for k, data := range p.undo {
 		p.write(k, data)
 	}
+	p.remove(p.foreign...)
 	return nil
 }
 

@@ -105,6 +105,7 @@ type fileReport struct {
 	leftOut     map[string]int
 	differ      []string
 	setup       error
+	took        time.Duration
 }
 
 func (p *player) count(s *step, err error) {
@@ -155,7 +156,7 @@ func TestGoldenRecordings(t *testing.T) {
 					t.Error(d)
 				}
 			}
-			t.Logf("%d of %d steps agree", r.agreed, r.ran)
+			t.Logf("%d of %d steps agree, %v", r.agreed, r.ran, r.took.Round(10*time.Millisecond))
 		})
 	}
 	if *update {
@@ -201,7 +202,12 @@ func playFile(path, dir string) (r *fileReport) {
 		return r
 	}
 	defer p.close()
+	p.patience = patience
+	if !r.scope.full {
+		p.patience, p.end = tried, time.Now().Add(enough)
+	}
 	p.report = r
+	defer func(begin time.Time) { r.took = time.Since(begin) }(time.Now())
 	defer func() {
 		if e := recover(); e != nil {
 			failed, ok := e.(setupError)

@@ -276,7 +276,7 @@ func recordedTasks(s *step) bool {
 
 // until polls; it gives up after some seconds: the comparison that follows says what is wrong.
 func (p *player) until(done func() bool) bool {
-	end := time.Now().Add(patience / 4)
+	end := time.Now().Add(p.patience / 4)
 	for time.Now().Before(end) {
 		if done() {
 			return true
@@ -421,7 +421,7 @@ func (p *player) follow(w *watch, others []*watch) {
 func (p *player) sampleUntil(all []*watch, last string, reached bool) {
 	begin := time.Now()
 	span := p.scaled(p.span(all[0].step))
-	for time.Since(begin) < patience {
+	for time.Since(begin) < p.patience {
 		states := true
 		for _, w := range all {
 			w.sample()
