@@ -25,27 +25,31 @@ import (
 
 // step is one line of a recording.
 type step struct {
-	Step, SQL, User, FE, Text, Name, Action, BE, Type, Msg, DB, Table, Value, Partitions, Prefix, Label, Note string
-	OK                                                                                                        bool
-	Columns                                                                                                   json.RawMessage
-	Rows                                                                                                      json.RawMessage
-	Error                                                                                                     *recordedError
-	Until                                                                                                     []string
-	Changes                                                                                                   []change
-	Answer                                                                                                    json.RawMessage
-	Tablets                                                                                                   json.RawMessage
-	Objects                                                                                                   json.RawMessage
-	Keys                                                                                                      []string
-	Row                                                                                                       json.RawMessage
-	Seconds                                                                                                   float64
-	Times                                                                                                     *int
-	Sums                                                                                                      map[string]recordedSum
-	T                                                                                                         *float64
-	RestoredEqualsSource                                                                                      *bool           `json:"restored_equals_source"`
-	SameContentAsSource                                                                                       *bool           `json:"same_content_as_source"`
-	EqualBytes                                                                                                map[string]bool `json:"equal_bytes"`
-	line                                                                                                      int
-	file                                                                                                      string
+	Step, SQL, User, FE, Text, Name, Action, BE, Type, DB, Table, Value, Partitions, Prefix, Label, Note string
+	OK                                                                                                   bool
+	Columns                                                                                              json.RawMessage
+	Rows                                                                                                 json.RawMessage
+	Error                                                                                                *recordedError
+	Until                                                                                                []string
+	Changes                                                                                              []change
+	Answer                                                                                               json.RawMessage
+	Tablets                                                                                              json.RawMessage
+	Objects                                                                                              json.RawMessage
+	Keys                                                                                                 []string
+	Row                                                                                                  json.RawMessage
+	Seconds                                                                                              float64
+	N                                                                                                    *int // of a fault: how many times
+	Msg                                                                                                  json.RawMessage
+	Tablet                                                                                               *int64
+	Keep                                                                                                 int // of a lost answer: the task stays reported
+	AfterFiles                                                                                           int `json:"after_files"`
+	Sums                                                                                                 map[string]recordedSum
+	T                                                                                                    *float64
+	RestoredEqualsSource                                                                                 *bool           `json:"restored_equals_source"`
+	SameContentAsSource                                                                                  *bool           `json:"same_content_as_source"`
+	EqualBytes                                                                                           map[string]bool `json:"equal_bytes"`
+	line                                                                                                 int
+	file                                                                                                 string
 }
 
 type recordedSum struct {

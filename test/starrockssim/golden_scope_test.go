@@ -50,7 +50,7 @@ func init() {
 		{files: "27-timeout-property.jsonl", full: true, prelude: func(p *player) {
 			p.repository("rc", "s3://sr-backup/b/rc")
 		}},
-		{files: "27-*.jsonl", full: true, tick: 150 * time.Millisecond, prelude: func(p *player) {
+		{files: "27-*.jsonl", full: true, tick: 400 * time.Millisecond, prelude: func(p *player) {
 			p.repository("rc", "s3://sr-backup/b/rc")
 			p.source("b27src", []string{"t"}, 2)
 			p.backup("rc", "b27src", "s27", recordedStamp(p))
@@ -58,6 +58,25 @@ func init() {
 				p.held = p.c.HoldTasks(starrockssim.Fault{Type: "MAKE_SNAPSHOT"})
 			}
 		}},
+		{files: "20-*.jsonl", prelude: sourceIn("rb", "")},
+		{files: "22-*-be-down-*.jsonl", prelude: sourceIn("rb", "20-be-down-control.jsonl")},
+		{files: "22-*-be-hang-*.jsonl", prelude: sourceIn("rb", "20-be-hang-control.jsonl")},
+		{files: "22-*-be-restart-*.jsonl", prelude: sourceIn("rb", "20-be-restart-control.jsonl")},
+		{files: "22-*-control.jsonl", prelude: sourceIn("rb", "")},
+		{files: "22-*.jsonl", prelude: sourceIn("rb", "22-restore-task-failures-control.jsonl")},
+		{files: "23-*-control.jsonl", prelude: sourceIn("rb", "")},
+		{files: "23-*.jsonl", prelude: sourceIn("rb", "23-restore-cancel-control.jsonl")},
+		{files: "24-*-load-committed-not-visible-control.jsonl", prelude: sourceIn("rc", "")},
+		{files: "24-*-load-committed-*.jsonl", prelude: sourceIn("rc", "24-table-during-restore-load-committed-not-visible-control.jsonl")},
+		{files: "24-*-control*.jsonl", prelude: sourceIn("rb", "")},
+		{files: "24-*-rename-database-*.jsonl", prelude: sourceIn("rb", "24-table-during-restore-control-2.jsonl")},
+		{files: "24-*.jsonl", prelude: sourceIn("rb", "24-table-during-restore-control.jsonl")},
+		{files: "25-*race-control.jsonl", prelude: sourceIn("rc", "")},
+		{files: "25-*race-?.jsonl", prelude: sourceIn("rc", "25-fe-restart-create-race-control.jsonl")},
+		{files: "25-*.jsonl", prelude: sourceIn("rc", "")},
+		{files: "26-*.jsonl", frontends: 3, prelude: sourceIn("rf", "")},
+		{files: "28-*.jsonl", prelude: sourceIn("rb", "")},
+		{files: "29-*.jsonl", prelude: sourceIn("rc", "")},
 		{files: "60-*.jsonl", full: true, except: []exception{
 			{match: "show load", reason: "load jobs of materialized views' refreshes: the simulator computes none"},
 			{match: "select count(*)", reason: "the stand-in BEs could not read"},
@@ -96,6 +115,16 @@ const sharedTemp = "the recorded FEs shared a file system, so the new leader fou
 const besideB = "what 06b did beside it"
 
 const besideA = "jobs of 06, which ran beside it"
+
+// sourceIn makes a repository, and what another recording of the group put into it.
+func sourceIn(repository, recording string) func(*player) {
+	return func(p *player) {
+		p.repository(repository, "s3://sr-backup/b/"+repository)
+		if recording != "" {
+			p.playFirst(recording, func(s *step) bool { return s.Step == "watch" })
+		}
+	}
+}
 
 // restartSource makes what file 25 began with.
 func restartSource(round, stamp string) func(*player) {

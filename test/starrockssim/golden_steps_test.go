@@ -157,12 +157,21 @@ func (p *player) backend(s *step) error {
 		return nil
 	case "fail":
 		for _, f := range p.faultsOf(s) {
-			f.Error, f.Times = s.Msg, -1
-			if s.Times != nil {
-				f.Times = *s.Times
-			}
+			f.Error, f.AfterFiles = s.message(), s.AfterFiles
 			p.addFault(s, p.c.FailTasks(f))
 		}
+		return nil
+	case "drop":
+		for _, f := range p.faultsOf(s) {
+			f.DropAnswer, f.StaysReported = s.Keep == 0, s.Keep != 0
+			p.addFault(s, p.c.FailTasks(f))
+		}
+		return nil
+	case "compact":
+		db, table, _ := p.tabletsOf(*s.Tablet)
+		return p.c.Compact(db, table)
+	case "restart":
+		p.c.RestartBackend(backendIndex(s.BE))
 		return nil
 	case "release", "clear", "remove_rules":
 		for key := range p.faults {
@@ -171,13 +180,13 @@ func (p *player) backend(s *step) error {
 			}
 		}
 		return nil
-	case "down", "kill", "stop":
+	case "down":
 		p.c.StopBackend(backendIndex(s.BE))
 		return nil
 	case "hang":
 		p.c.HangBackend(backendIndex(s.BE))
 		return nil
-	case "up", "start", "resume":
+	case "up again":
 		p.c.StartBackend(backendIndex(s.BE))
 		return nil
 	}
@@ -190,6 +199,17 @@ func (p *player) releaseAll() {
 		p.held()
 		p.held = nil
 	}
+}
+
+// message is the text of a fault: a BE's error may have several.
+func (s *step) message() string {
+	var list []string
+	if json.Unmarshal(s.Msg, &list) == nil {
+		return strings.Join(list, ",")
+	}
+	var one string
+	json.Unmarshal(s.Msg, &one)
+	return one
 }
 
 func backendIndex(name string) int {
@@ -211,12 +231,17 @@ func (p *player) endFaults(key string) {
 
 // faultsOf translates the selector of a recorded fault: backends by number, tablets by their place in the table.
 func (p *player) faultsOf(s *step) []starrockssim.Fault {
-	base := starrockssim.Fault{Type: s.Type}
+	base := starrockssim.Fault{Type: s.Type, Times: -1}
+	if s.N != nil {
+		base.Times = *s.N
+	}
 	if s.BE != "*" && s.BE != "" {
 		base.Backend = p.c.BackendIDs()[backendIndex(s.BE)]
 	}
 	var recorded []int64
-	if json.Unmarshal(s.Tablets, &recorded) != nil || len(recorded) == 0 {
+	if s.Tablet != nil {
+		recorded = []int64{*s.Tablet}
+	} else if json.Unmarshal(s.Tablets, &recorded) != nil || len(recorded) == 0 {
 		return []starrockssim.Fault{base}
 	}
 	var out []starrockssim.Fault

@@ -110,7 +110,7 @@ type fileReport struct {
 
 func (p *player) count(s *step, err error) {
 	if p.silent {
-		if err != nil {
+		if err != nil && p.report.scope.full {
 			if _, out := err.(errLeftOut); !out {
 				panic(setupError{fmt.Errorf("prelude line %d: %w", s.line, err)})
 			}
