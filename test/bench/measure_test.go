@@ -185,12 +185,14 @@ func (p process) cpu(b *testing.B) time.Duration {
 	return time.Duration(user+system) * time.Second / ticksPerSecond
 }
 
+// say prints a line at once: what a benchmark logs is shown at its end, and no more than ten lines of it.
+func say(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+
 // judge prints a measurement beside its limit.
-func judge(b *testing.B, what string, got, limit float64, unit string) {
-	b.Helper()
+func judge(what string, got, limit float64, unit string) {
 	verdict := "ok"
 	if got > limit {
 		verdict = "TOO MUCH"
 	}
-	b.Logf("%-60s %10.1f %s, limit %g: %s", what, got, unit, limit, verdict)
+	say("%-60s %10.1f %s, limit %g: %s", what, got, unit, limit, verdict)
 }
