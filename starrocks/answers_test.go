@@ -64,6 +64,19 @@ func TestAnswersAboutTheClusterAreRead(t *testing.T) {
 	}
 }
 
+func TestSnapshotsAreRead(t *testing.T) {
+	fe := startFE(t, "", replay(t))
+	c := openAt(t, Config{Addresses: []string{fe.address()}})
+	list, err := c.Snapshots(t.Context(), "r52_two_clusters")
+	got(t, "snapshots", []ListedSnapshot{
+		{Label: "c1a", Timestamps: []string{"2026-11-22-16-20-05-263"}, Status: "OK"},
+		{Label: "same", Timestamps: []string{"2026-11-22-16-20-59-037", "2026-11-22-16-20-59-053"}, Status: "OK"},
+	}, list, err)
+	if _, err := c.Snapshots(t.Context(), "r`; DROP TABLE x"); !errors.Is(err, ErrInvalidName) {
+		t.Errorf("a name that cannot be addressed: %v, want ErrInvalidName", err)
+	}
+}
+
 func TestAnswersAboutADatabaseAreRead(t *testing.T) {
 	fe := startFE(t, "", replay(t))
 	c, ctx := openAt(t, Config{Addresses: []string{fe.address()}}), t.Context()
