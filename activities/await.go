@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"starkeep/starrocks"
+	"starkeep/storage"
 	"starkeep/workflows/spec"
 )
 
@@ -56,6 +57,7 @@ type watch struct {
 	end       JobEnd
 	cancelled bool         // a cancel was requested of us
 	giveUp    *UnitFailure // why we sent CANCEL ourselves
+	again     bool         // another attempt at watching came before, and may have died
 	missing   time.Time    // since when the FE shows no row of ours
 	uploaded  int64        // bytes in the repository when a failing upload was looked into last
 	leader    string       // the FE process that led when it was looked at last
@@ -70,7 +72,7 @@ func (w *watch) run(ctx context.Context) (JobEnd, error) {
 	done, polling := ctx.Done(), context.WithoutCancel(ctx)
 	w.leader, _ = w.leadingProcess(polling)
 	for {
-		over, err := w.look(polling)
+		over, err := w.lookInTime(polling)
 		activity.RecordHeartbeat(polling, w.progress)
 		if over || err != nil {
 			w.end.Seconds = int64(time.Since(began).Seconds())
@@ -90,6 +92,17 @@ func (w *watch) run(ctx context.Context) (JobEnd, error) {
 			w.cancelled, done = true, nil
 		}
 	}
+}
+
+// lookInTime is look, cut off before the heartbeat is due: while an FE or a store hangs, this attempt must not be taken
+// for dead and go on beside the next one. What was cut off is done again with the next look.
+func (w *watch) lookInTime(ctx context.Context) (over bool, err error) {
+	if timeout := activity.GetInfo(ctx).HeartbeatTimeout; timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout*2/3)
+		defer cancel()
+	}
+	return w.look(ctx)
 }
 
 // look reads the row once and acts on it. It is over when it says so, or with an error.
@@ -131,8 +144,13 @@ func (w *watch) lost(ctx context.Context, row *starrocks.Job) (bool, error) {
 		w.missing = time.Now()
 	}
 	if w.Statement == starrocks.BackupKind {
-		if finished, err := w.committed(ctx); err == nil && finished {
-			return true, nil
+		finished, err := w.committed(ctx)
+		if errors.Is(err, storage.ErrUnavailable) || errors.Is(err, storage.ErrThrottled) || errors.Is(err, context.DeadlineExceeded) {
+			w.progress.Message = "StarRocks shows no such job, and the repository does not answer: " + err.Error()
+			return false, nil
+		}
+		if err != nil || finished {
+			return finished, err
 		}
 	}
 	gone := time.Since(w.missing)
@@ -177,6 +195,12 @@ func (w *watch) ended(ctx context.Context, j *starrocks.Job) error {
 	case starrocks.StatusUserCancelled:
 		f.Stop = true
 		f.Reason = "cancelled in StarRocks by somebody else (" + reason.Text + ")"
+		if w.again {
+			// Heartbeats are sent now and then only: a worker that died right after its CANCEL could not say so. Whoever
+			// wants the database left alone cancels the next attempt too.
+			f.Stop, f.Transient = false, true
+			f.Reason = "cancelled in StarRocks, by somebody else or by a worker that died (" + reason.Text + ")"
+		}
 	case starrocks.StatusFileInvalid, starrocks.StatusTimeout:
 		f.Transient = true
 	default:
@@ -221,6 +245,7 @@ func (w *watch) giveUpWith(ctx context.Context, f UnitFailure) error {
 
 // remember takes up what the heartbeat of an attempt that died tells: that it cancelled the job itself.
 func (w *watch) remember(ctx context.Context) {
+	w.again = activity.GetInfo(ctx).Attempt > 1
 	var last spec.JobProgress
 	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &last) == nil && last.GivingUp != "" {
 		w.giveUp = &UnitFailure{Transient: true, Reason: last.GivingUp, State: last.State}

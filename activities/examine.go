@@ -5,38 +5,54 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"starkeep/starrocks"
 )
 
-// examine looks whether a running job still gets on, and acts by the kind of trouble (rules 9-11).
+// examine looks whether a running job still gets on, and acts by the kind of trouble (rules 9-11). Finding out more may
+// need a store that hangs: it gets half of the look's time, the rest is for CANCEL.
 func (w *watch) examine(ctx context.Context, j *starrocks.Job) error {
+	asking := ctx
+	if until, bounded := ctx.Deadline(); bounded {
+		var stop context.CancelFunc
+		asking, stop = context.WithTimeout(ctx, time.Until(until)/2)
+		defer stop()
+	}
+	if f := w.hopeless(asking, j); f != nil {
+		return w.giveUpWith(ctx, *f)
+	}
+	return nil
+}
+
+// hopeless tells why a job is to be given up; nil for one that gets on or may still.
+func (w *watch) hopeless(ctx context.Context, j *starrocks.Job) *UnitFailure {
 	if j.Reason().Class == starrocks.StatusFileInvalid {
-		return w.giveUpWith(ctx, UnitFailure{Transient: true, Reason: j.Reason().Text, State: string(j.State)})
+		return &UnitFailure{Transient: true, Reason: j.Reason().Text, State: string(j.State)}
 	}
 	switch w.stall.see(j) {
 	case hung:
-		return w.giveUpWith(ctx, UnitFailure{Transient: true, State: string(j.State),
-			Reason: fmt.Sprintf("the job started over again and again in PENDING (JobIds %v); this also stops every other job of the cluster", w.stall.ids)})
+		return &UnitFailure{Transient: true, State: string(j.State),
+			Reason: fmt.Sprintf("the job started over again and again in PENDING (JobIds %v); this also stops every other job of the cluster", w.stall.ids)}
 	case notTicked:
 		w.nameTheStopper(ctx)
 	case stuckError:
-		return w.actOnError(ctx, j)
+		return w.failing(ctx, j)
 	case stuckQuiet:
 		w.warn("no progress in %s for %s, waiting for %s", j.State, w.cluster.Timing.StallWarn, w.waitingFor(ctx, j))
 	case stuckLong:
 		if j.State.Cancellable() {
 			culprits := w.unfinished(ctx, j)
-			return w.giveUpWith(ctx, UnitFailure{Culprits: culprits, State: string(j.State),
-				Reason: fmt.Sprintf("no progress in %s for %s, waiting for %s", j.State, w.cluster.Timing.StallCancel, w.waitingFor(ctx, j))})
+			return &UnitFailure{Culprits: culprits, State: string(j.State),
+				Reason: fmt.Sprintf("no progress in %s for %s, waiting for %s", j.State, w.cluster.Timing.StallCancel, w.waitingFor(ctx, j))}
 		}
 		w.warn("no progress in %s for %s, waiting for %s; a job in COMMIT is not cancelled", j.State, w.cluster.Timing.StallCancel, w.waitingFor(ctx, j))
 	}
 	return nil
 }
 
-// actOnError gives a job up whose tasks fail alike for too long. In COMMIT only what can never heal is cancelled.
-func (w *watch) actOnError(ctx context.Context, j *starrocks.Job) error {
+// failing is hopeless for a job whose tasks fail alike for too long. In COMMIT only what can never heal is cancelled.
+func (w *watch) failing(ctx context.Context, j *starrocks.Job) *UnitFailure {
 	errs := unfinishedErrors(j)
 	reason := errorText(errs, j)
 	if j.State.Committing() {
@@ -44,7 +60,7 @@ func (w *watch) actOnError(ctx context.Context, j *starrocks.Job) error {
 			w.warn("COMMITTING does not get on: %s; it goes on by itself when the cause is gone, and is not cancelled", reason)
 			return nil
 		}
-		return w.giveUpWith(ctx, UnitFailure{Transient: true, Reason: reason, State: string(j.State)})
+		return &UnitFailure{Transient: true, Reason: reason, State: string(j.State)}
 	}
 	if w.deadBackendOnly(ctx, j) {
 		w.warn("waiting for %s: %s", w.waitingFor(ctx, j), reason)
@@ -59,7 +75,7 @@ func (w *watch) actOnError(ctx context.Context, j *starrocks.Job) error {
 	if f.Transient = slices.ContainsFunc(errs, func(e starrocks.TaskError) bool { return freshAttemptHelps(e.Class) }); !f.Transient {
 		f.Culprits = w.unfinished(ctx, j)
 	}
-	return w.giveUpWith(ctx, f)
+	return &f
 }
 
 // freshAttemptHelps tells errors that stay with the job but not with the data.

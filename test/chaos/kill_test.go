@@ -253,9 +253,9 @@ func (c *trial) compare(b *baseline, o outcome) {
 // when does something once, at a moment that StarRocks tells.
 func (c *trial) when(p point, do func()) {
 	var once sync.Once
-	if p.When == whenAccepted {
-		c.lane.bed.Sim.OnState(func(db, _, state string) {
-			if db == c.database && state == "PENDING" {
+	if state := map[string]string{whenAccepted: "PENDING", whenGivenUp: "CANCELLED"}[p.When]; state != "" {
+		c.lane.bed.Sim.OnState(func(db, _, now string) {
+			if db == c.database && now == state {
 				once.Do(do) // the answer to the statement has not been sent
 			}
 		})

@@ -38,6 +38,7 @@ const (
 	// From outside: at a change in StarRocks of which the worker has no answer yet.
 	whenAccepted = "accepted" // the FE has accepted BACKUP or RESTORE
 	whenSwapped  = "swapped"  // the tables have changed places, the old one has not got its name
+	whenGivenUp  = "given up" // a job is cancelled
 )
 
 func (p point) String() string {
@@ -48,7 +49,9 @@ func (p point) String() string {
 }
 
 // fromOutside tells the points at which the process does not kill itself.
-func (p point) fromOutside() bool { return p.When == whenAccepted || p.When == whenSwapped }
+func (p point) fromOutside() bool {
+	return p.When == whenAccepted || p.When == whenSwapped || p.When == whenGivenUp
+}
 
 func parsePoint(text string) (point, error) {
 	if text == "" {

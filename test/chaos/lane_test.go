@@ -34,7 +34,9 @@ func openSite(t *testing.T, o testbed.Options, count int) *site {
 	for i := range count {
 		o.Namespaces = append(o.Namespaces, fmt.Sprintf("lane%d", i))
 	}
-	o.Patience = 20 // nobody stalls here; a busy machine is slow
+	if o.Patience == 0 {
+		o.Patience = 20 // nobody stalls here; a busy machine is slow
+	}
 	s := &site{bed: testbed.Start(t, o), lanes: make(chan *lane, count)}
 	s.bed.Must(t, "CREATE USER reader; CREATE ROLE analyst")
 	for i, namespace := range o.Namespaces {
