@@ -295,8 +295,11 @@ func coverage(reports []*fileReport) []byte {
 		if r.setup != nil {
 			fmt.Fprintf(&b, "* stopped: %s\n", oneLine(r.setup.Error()))
 		}
-		for _, d := range r.differ {
+		for _, d := range r.differ[:min(5, len(r.differ))] {
 			fmt.Fprintf(&b, "* %s\n", oneLine(d))
+		}
+		if n := len(r.differ) - 5; n > 0 {
+			fmt.Fprintf(&b, "* and %d more\n", n)
 		}
 	}
 	return []byte(b.String())
@@ -315,8 +318,8 @@ func keysOf(m map[string]int) func(func(string) bool) {
 // oneLine shortens a difference to a line.
 func oneLine(s string) string {
 	s = strings.Join(strings.Fields(strings.ReplaceAll(s, "|", "/")), " ")
-	if r := []rune(s); len(r) > 300 {
-		s = string(r[:300]) + " …"
+	if r := []rune(s); len(r) > 220 {
+		s = string(r[:220]) + " …"
 	}
 	return s
 }

@@ -3,6 +3,7 @@ package starrockssim_test
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -31,6 +32,7 @@ func (p *player) setPins() {
 	for i := p.at; i < len(p.steps); i++ {
 		s := &p.steps[i]
 		db, state := p.looksAt(s)
+		p.keepPins(s, want, settled)
 		if i > p.at && s.Step == "sql" && changesJob(s.SQL) {
 			if g := targetRE.FindStringSubmatch(s.SQL); g != nil {
 				settled[g[1]] = true
@@ -51,6 +53,23 @@ func (p *player) setPins() {
 	}
 	for db, state := range want {
 		p.pin(db, state)
+	}
+}
+
+// endsRE finds the database whose job a statement ends.
+var endsRE = regexp.MustCompile("(?i)^(?:CANCEL (?:BACKUP|RESTORE) (?:FROM|IN)|DROP DATABASE|DROP TABLE) `?([^`. ]+)")
+
+// keepPins leaves jobs where they are that a step ends, or whose FE it kills.
+func (p *player) keepPins(s *step, want map[string]string, settled map[string]bool) {
+	if s.Error != nil {
+		return
+	}
+	g := endsRE.FindStringSubmatch(s.SQL)
+	kill := s.Step == "fe" && strings.Contains(s.Action, "kill")
+	for db, one := range p.pins {
+		if !settled[db] && (kill || g != nil && g[1] == db) {
+			want[db], settled[db] = one.state, true
+		}
 	}
 }
 
@@ -431,7 +450,8 @@ func (p *player) sampleUntil(all []*watch, last string, reached bool) {
 		switch {
 		case reached && states && all[0].settled():
 			return
-		case stuck, !reached && time.Since(begin) > span && (states || time.Since(begin) > 2*span+time.Second):
+		case !reached && all[0].recordedIDs() > 3 && all[0].ids() <= 3 && !stuck:
+		case stuck, !reached && time.Since(begin) > span && (states && all[0].settled() || time.Since(begin) > 2*span+p.patience/4):
 			return
 		}
 		time.Sleep(p.tick / 15)
@@ -528,6 +548,17 @@ func sameOrder(want, got []string) bool {
 		y, _ := split(b)
 		return x == y
 	})
+}
+
+// ids counts the different JobIds seen.
+func (w *watch) ids() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ids := map[string]bool{}
+	for _, row := range w.samples {
+		ids[w.value(row, "JobId")] = true
+	}
+	return len(ids)
 }
 
 func (w *watch) recordedIDs() int {
