@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -73,7 +74,19 @@ func (w *work) submit(ctx context.Context) (Submission, error) {
 			break
 		}
 	}
+	if spoiledForGood(last, activity.GetInfo(ctx).Attempt) {
+		return Submission{}, jobFailed(UnitFailure{Transient: true, Reason: text(last), State: "refused"}, "refused again and again: %v", last)
+	}
 	return Submission{}, w.refused(last)
+}
+
+// spoiledAttempts is how often Submit starts over because another submission got in the way.
+const spoiledAttempts = 3
+
+// spoiledForGood tells when a submission that was spoiled again and again is not another one's doing: then the attempt's
+// own __info is damaged, and a new attempt writes it anew. A busy submission lock is waited for as long as it takes.
+func spoiledForGood(err error, attempt int32) bool {
+	return errors.Is(err, starrocks.ErrSubmissionBusy) && attempt >= spoiledAttempts && !strings.Contains(text(err), "job is being submitted")
 }
 
 // accepted tells whether the FE, or for a BACKUP whose row a later job hides the repository, knows this attempt.
