@@ -106,6 +106,9 @@ var kinds = []struct {
 	{restorepoint.ErrDigest, spec.ErrorChecksumMismatch, "choose another restore point, or bring the file back as it was"},
 }
 
+// unknownAttempts is how often an activity is tried whose error nobody knows: about a quarter of an hour.
+const unknownAttempts = 20
+
 // failure turns an activity's error into what Temporal records: a typed ApplicationError, retried or not. It is the
 // only maker of ApplicationErrors, and every activity returns through it.
 func failure(ctx context.Context, err error) error {
@@ -120,6 +123,9 @@ func failure(ctx context.Context, err error) error {
 	var f *Failure
 	if !errors.As(err, &f) {
 		f = classify(err)
+	}
+	if f == nil {
+		f = unknown(err, attempt(ctx))
 	}
 	if f == nil {
 		return err
@@ -137,6 +143,22 @@ func failure(ctx context.Context, err error) error {
 		message = f.Message
 	}
 	return temporal.NewApplicationErrorWithOptions(shortened(message), f.Type, options)
+}
+
+// unknown ends the retries of an error that nobody knows: it may pass by itself, but not for days.
+func unknown(err error, attempt int32) *Failure {
+	if attempt < unknownAttempts {
+		return nil
+	}
+	return fail(spec.ErrorJobFailed, "%v (tried %d times)", err, attempt)
+}
+
+// attempt is how often this activity was started.
+func attempt(ctx context.Context) int32 {
+	if !activity.IsActivity(ctx) {
+		return 1
+	}
+	return activity.GetInfo(ctx).Attempt
 }
 
 // interrupted is nil when the activity was asked to cancel. A context that ended for another reason (paused, reset, a

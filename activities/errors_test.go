@@ -81,6 +81,12 @@ func TestUnknownErrorIsTriedAgain(t *testing.T) {
 	if failure(t.Context(), nil) != nil {
 		t.Error("no error became one")
 	}
+	if f := unknown(err, unknownAttempts-1); f != nil {
+		t.Errorf("given up too early: %v", f)
+	}
+	if f := unknown(err, unknownAttempts); f == nil || f.Type != spec.ErrorJobFailed || !strings.Contains(f.Message, err.Error()) {
+		t.Errorf("after %d attempts: %v, want JobFailed with the error's words", unknownAttempts, f)
+	}
 }
 
 // TestUnitFailureTravels: the workflow reads what Await and Record learned.

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -181,10 +182,11 @@ func (w *tableWork) look(ctx context.Context, want restorepoint.Table) (restorep
 			part.Tablets = distinct(tablets)
 		}
 		if p.RowsExact {
-			if part.Rows, err = fe.CountRows(ctx, w.plan.Database, w.table.As, p.Name); err != nil {
+			part.Rows, err = fe.CountRows(ctx, w.plan.Database, w.table.As, p.Name)
+			if errors.Is(err, starrocks.ErrConnectionLost) || errors.Is(err, starrocks.ErrNoLeader) || ctx.Err() != nil {
 				return got, err
 			}
-			part.RowsExact = true
+			part.RowsExact = err == nil // what StarRocks refuses to count is not compared, which the proof says
 		}
 		activity.RecordHeartbeat(ctx, p.Name)
 		got.Partitions = append(got.Partitions, part)
