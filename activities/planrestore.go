@@ -9,7 +9,6 @@ import (
 
 	"starkeep/restorepoint"
 	"starkeep/starrocks"
-	"starkeep/storage"
 	"starkeep/workflows/spec"
 )
 
@@ -112,50 +111,6 @@ func (p *restorePlanner) readPoint(ctx context.Context) (err error) {
 			id, p.manifest.Repository.NativeName, p.repository.Name, p.repository.Native)
 	}
 	return err
-}
-
-func latestPoint(ctx context.Context, store storage.Store, cluster string) (string, error) {
-	ids, err := pointIDs(ctx, store, cluster)
-	if err != nil {
-		return "", err
-	}
-	for _, id := range slices.Backward(ids) {
-		summary, err := readSummary(ctx, store, cluster, id)
-		if err != nil {
-			return "", fmt.Errorf("restore point %s: %w", id, err)
-		}
-		if summary.Complete {
-			return id, nil
-		}
-	}
-	if len(ids) > 0 {
-		return "", fail(spec.ErrorSnapshotMissing, "none of the %d restore points of cluster %s is complete; name one (`starkeep backup list`) to restore what it has", len(ids), cluster)
-	}
-	return "", fail(spec.ErrorSnapshotMissing, "cluster %s has no restore point in this repository", cluster)
-}
-
-// pointIDs lists restore points by their manifests, oldest first.
-func pointIDs(ctx context.Context, store storage.Store, cluster string) ([]string, error) {
-	var ids []string
-	for o, err := range store.List(ctx, restorepoint.PointPrefix(cluster)) {
-		if err != nil {
-			return nil, err
-		}
-		if k, err := restorepoint.ParseKey(o.Key); err == nil && k.Kind == restorepoint.KeyManifest {
-			ids = append(ids, k.Point)
-		}
-	}
-	slices.Sort(ids)
-	return ids, nil
-}
-
-func readSummary(ctx context.Context, store storage.Store, cluster, id string) (restorepoint.PointSummary, error) {
-	body, err := store.Get(ctx, restorepoint.ManifestKey(cluster, id), 0, -1)
-	if err != nil {
-		return restorepoint.PointSummary{}, err
-	}
-	defer body.Close()
-	return restorepoint.DecodeSummary(body)
 }
 
 func (p *restorePlanner) countHosts(ctx context.Context) error {

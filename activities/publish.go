@@ -257,28 +257,3 @@ func (p *publisher) summary(point string) Published {
 	}
 	return out
 }
-
-// readManifest reads a restore point. SnapshotMissing if there is none of that id.
-func readManifest(ctx context.Context, store storage.Store, cluster, point string) (restorepoint.Manifest, error) {
-	if _, err := restorepoint.ParsePointID(point); err != nil {
-		return restorepoint.Manifest{}, invalid("%v", err)
-	}
-	data, err := storage.ReadAll(ctx, store, restorepoint.ManifestKey(cluster, point), maxManifestBytes)
-	if errors.Is(err, storage.ErrNotFound) {
-		return restorepoint.Manifest{}, fail(spec.ErrorSnapshotMissing, "no restore point %s of cluster %s in this repository; `starkeep backup list` shows those there are", point, cluster)
-	}
-	if err != nil {
-		return restorepoint.Manifest{}, err
-	}
-	return restorepoint.DecodeManifest(data)
-}
-
-// readRecord reads what is known of a native snapshot, with the digest of its bytes.
-func readRecord(ctx context.Context, store storage.Store, cluster, label string) (restorepoint.SnapshotRecord, string, error) {
-	data, err := storage.ReadAll(ctx, store, restorepoint.SnapshotKey(cluster, label), maxManifestBytes)
-	if err != nil {
-		return restorepoint.SnapshotRecord{}, "", fmt.Errorf("read the record of snapshot %s: %w", label, err)
-	}
-	record, err := restorepoint.DecodeSnapshotRecord(data)
-	return record, restorepoint.Digest(data), err
-}
