@@ -140,7 +140,6 @@ func settled(err error) bool {
 func (j *databaseJob) settle(ctx workflow.Context, unit restorepoint.Unit, err error) {
 	if err == nil {
 		j.Queue.Done(unit)
-		j.progress.UnitsDone++
 		return
 	}
 	f, known := activities.FailureOf(err)
@@ -158,7 +157,6 @@ func (j *databaseJob) settle(ctx workflow.Context, unit restorepoint.Unit, err e
 	default:
 		j.Queue.Failed(unit, restorepoint.Failure{Reason: message})
 	}
-	j.progress.UnitsFailed++
 }
 
 func (j *databaseJob) count(partitions, tablets, bytes int64) {
