@@ -57,6 +57,7 @@ type watch struct {
 	end       JobEnd
 	cancelled bool         // a cancel was requested of us
 	giveUp    *UnitFailure // why we sent CANCEL ourselves
+	dead      bool         // all that the failing job waits for is on BEs that are down
 	again     bool         // another attempt at watching came before, and may have died
 	missing   time.Time    // since when the FE shows no row of ours
 	uploaded  int64        // bytes in the repository when a failing upload was looked into last

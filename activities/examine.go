@@ -62,9 +62,13 @@ func (w *watch) failing(ctx context.Context, j *starrocks.Job) *UnitFailure {
 		}
 		return &UnitFailure{Transient: true, Reason: reason, State: string(j.State)}
 	}
-	if w.deadBackendOnly(ctx, j) {
+	wasDead := w.dead
+	if w.dead = w.deadBackendOnly(ctx, j); w.dead {
 		w.warn("waiting for %s: %s", w.waitingFor(ctx, j), reason)
-		w.stall.progressed() // when they are back, their tasks have to be sent again first
+		return nil
+	}
+	if wasDead { // they are back, and their tasks have to be sent again first
+		w.stall.progressed()
 		return nil
 	}
 	if w.uploads(ctx, j) {

@@ -121,7 +121,7 @@ func TestDeadBackend(t *testing.T) {
 		{"RESTORE", "DOWNLOADING", "DOWNLOAD"},
 	} {
 		t.Run(fmt.Sprintf("%s %s %s", c.kind, c.state, c.fault), func(t *testing.T) {
-			b := newBed(t, options{timing: func(t *activities.Timing) { t.StallWarn, t.ErrorStall = 10*tick, 60*tick }})
+			b := newBed(t, options{timing: func(t *activities.Timing) { t.StallWarn, t.ErrorStall = 10*tick, 120*tick }})
 			u := b.unitOfAll(c.kind)
 			before := map[string]string{"SNAPSHOTING": "PENDING", "UPLOADING": "UPLOAD_SNAPSHOT", "DOWNLOADING": "DOWNLOAD"}[c.state]
 			release := b.sim.HoldStates(u.Database, before)
@@ -143,11 +143,14 @@ func TestDeadBackend(t *testing.T) {
 				b.sim.StopBackend(0)
 				heal()
 			}
-			b.looks(160)
+			b.looks(400)
 			if got := b.state(c.kind, u.Database); got != c.state {
 				t.Fatalf("the job is %s", got)
 			}
+			resend := b.sim.HoldTasks(starrockssim.Fault{Backend: b.sim.BackendIDs()[0]})
 			b.sim.StartBackend(0)
+			b.looks(100)
+			resend()
 			e := b.wait(done)
 			if saying(e) != "finished" {
 				t.Fatalf("outcome %q: %v", saying(e), e.err)
