@@ -9,21 +9,37 @@ import (
 
 // Config names a location and how to reach it.
 type Config struct {
-	// Location is "s3://bucket/prefix", "s3a://bucket/prefix" (the same) or "file:///directory". It does not end in
-	// '/': StarRocks joins by plain text, and "location//key" is another key (starrocks-facts §4).
+	// Location is "s3://bucket/prefix", "s3a://bucket/prefix" (the same), "gs://bucket/prefix", "hdfs://host:port/dir",
+	// "hdfs://nameservice/dir" or "file:///directory". It does not end in '/': StarRocks joins by plain text, and
+	// "location//key" is another key (starrocks-facts §4).
 	Location string
 	S3       S3
+	GCS      GCS
+	HDFS     HDFS
 }
 
 // S3 is what an S3 location needs besides its name.
 type S3 struct {
 	Endpoint     string // "http://host:port" or "https://…"; empty: AWS
 	Region       string // empty: the default chain's, else us-east-1
-	AccessKey    string // AccessKey and SecretKey both empty: the SDK's default chain
+	AccessKey    string // AccessKey and SecretKey both empty: InstanceProfile, else the SDK's default chain
 	SecretKey    string
 	SessionToken string
-	PathStyle    bool   // http://host/bucket/key instead of http://bucket.host/key
-	CAFile       string // PEM certificates that are trusted besides the system's
+	// InstanceProfile takes the keys of the machine's role from the instance metadata service (IMDSv2) and from nowhere
+	// else.
+	InstanceProfile bool
+	// Role is assumed with the credentials above; its keys are what the store is used with.
+	Role      Role
+	PathStyle bool   // http://host/bucket/key instead of http://bucket.host/key
+	CAFile    string // PEM certificates that are trusted besides the system's
+}
+
+// Role is an IAM role that is assumed at STS. The zero value: none.
+type Role struct {
+	ARN         string
+	ExternalID  string
+	SessionName string // empty: "starkeep"
+	Endpoint    string // of STS; empty: AWS's own
 }
 
 // String leaves secrets out, so that a Config can be logged by mistake.
@@ -47,10 +63,14 @@ func Open(ctx context.Context, c Config) (Store, error) {
 	switch scheme {
 	case "s3", "s3a":
 		return openS3(ctx, rest, c)
+	case "gs":
+		return openGCS(ctx, rest, c)
+	case "hdfs":
+		return openHDFS(ctx, rest, c)
 	case "file":
 		return openFile(rest)
 	}
-	return nil, openError("location scheme %q is not known; use s3, s3a or file", scheme)
+	return nil, openError("location scheme %q is not known; use s3, s3a, gs, hdfs or file", scheme)
 }
 
 // openS3 splits "bucket/prefix" and makes the client.
