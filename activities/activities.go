@@ -69,8 +69,37 @@ type Limits struct {
 type Repository struct {
 	Name     string // of the profile
 	Native   string // as CREATE REPOSITORY named it
-	Location string
-	Store    storage.Store
+	Location string // as StarRocks knows it
+	Kind     Kind   // of the worker's way
+	// Credential says in messages how the worker logs in: "access key", "instance profile", "role arn:…". No secret.
+	Credential string
+	// Properties are those of CREATE REPOSITORY. They hold secrets: they are read when the statement is sent, and kept
+	// nowhere. nil: none.
+	Properties func() (map[string]string, error)
+	Store      storage.Store
+}
+
+// Kind is what a repository's objects lie in, for messages that name its rights.
+type Kind string
+
+// Kinds of repositories.
+const (
+	KindS3   Kind = "s3"
+	KindGCS  Kind = "gs"
+	KindHDFS Kind = "hdfs"
+	KindFile Kind = "file"
+)
+
+// properties reads what CREATE REPOSITORY needs.
+func (r *Repository) properties() (map[string]string, error) {
+	if r.Properties == nil {
+		return nil, nil
+	}
+	properties, err := r.Properties()
+	if err != nil {
+		return nil, invalid("repository %s: its credentials for StarRocks cannot be read: %v", r.Name, err)
+	}
+	return properties, nil
 }
 
 func (a *Activities) cluster(name string) (*Cluster, error) {

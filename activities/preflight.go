@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 
-	"starkeep/starrocks"
 	"starkeep/workflows/spec"
 )
 
@@ -55,24 +54,13 @@ func (ids *clusterIDs) claim(id int64, profile string) string {
 
 // checkRepository compares the profile with what the FE knows under the repository's name.
 func checkRepository(ctx context.Context, c *Cluster, r *Repository, write bool) error {
-	known, err := c.FE.Repositories(ctx)
-	if err != nil {
-		return fmt.Errorf("list the repositories of cluster %s: %w", c.Name, err)
-	}
-	var found []starrocks.Repository
-	for _, k := range known {
-		if k.Name == r.Native {
-			found = append(found, k)
-		}
-	}
+	found, err := lookUp(ctx, c, r)
 	switch {
-	case len(found) == 0:
-		return fail(spec.ErrorRepositoryMissing, "cluster %s has no repository %q (profile %s); create it with CREATE REPOSITORY at %s, or correct nativeName", c.Name, r.Native, r.Name, r.Location)
-	case len(found) > 1:
-		return fail(spec.ErrorRepositoryMissing, "cluster %s shows %d repositories named %q: a copied __repo_info made one take the other's name; drop it before anything is backed up or restored", c.Name, len(found), r.Native)
-	case !sameLocation(found[0].Location, r.Location):
-		return fail(spec.ErrorRepositoryMissing, "repository %q of cluster %s is at %s, but profile %s says %s; correct the profile", r.Native, c.Name, found[0].Location, r.Name, r.Location)
-	case write && found[0].ReadOnly:
+	case err != nil:
+		return err
+	case found == nil:
+		return fail(spec.ErrorRepositoryMissing, "cluster %s has no repository %q (profile %s); create it with `starkeep repo create %s --cluster %s`, or correct nativeName", c.Name, r.Native, r.Name, r.Name, c.Name)
+	case write && found.ReadOnly:
 		return fail(spec.ErrorRepositoryMissing, "repository %q of cluster %s was created READ ONLY; back up into another one", r.Native, c.Name)
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 // __palo_repository_ directory is not supported.
 const (
 	repositoryPrefix = "__starrocks_repository_"
+	olderPrefix      = "__palo_repository_"
 	snapshotPrefix   = "__ss_"
 	contentDir       = "__ss_content"
 	repoInfoName     = "__repo_info"
@@ -23,6 +24,13 @@ const (
 
 // RepositoryPrefix is the directory of a repository below its location.
 func RepositoryPrefix(repository string) string { return repositoryPrefix + repository + "/" }
+
+// OlderRepositoryPrefix is the directory that StarRocks uses instead, where there is one (facts §2.1).
+func OlderRepositoryPrefix(repository string) string { return olderPrefix + repository + "/" }
+
+// RepoInfoKey is the file that makes a directory a repository: StarRocks attaches to it, and takes name and time of
+// creation from it (facts §2.1, §5.3).
+func RepoInfoKey(repository string) string { return RepositoryPrefix(repository) + repoInfoName }
 
 // Timestamp is the form of a backup_timestamp, in UTC.
 func Timestamp(t time.Time) string {
