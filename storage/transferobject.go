@@ -1,0 +1,155 @@
+package storage
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+)
+
+// move brings one object to the target, unless it is present there.
+func (t *transfer) move(ctx context.Context, object Object) (present bool, err error) {
+	target, sum := object.Key, ""
+	if t.o.Target != nil {
+		target = t.o.Target(object.Key)
+	}
+	if t.o.MD5 != nil {
+		sum = t.o.MD5(object)
+	}
+	if t.present(ctx, target, object.Size, sum) {
+		return true, nil
+	}
+	if t.from == t.to {
+		return false, t.copyWithin(ctx, object, target, sum)
+	}
+	err = t.stream(ctx, object, target, sum)
+	if errors.Is(err, ErrChecksum) && ctx.Err() == nil { // the way may have damaged it
+		err = t.stream(ctx, object, target, sum)
+	}
+	return false, err
+}
+
+// present tells whether the target is known to hold the content. What cannot be found out is copied.
+func (t *transfer) present(ctx context.Context, target string, size int64, sum string) bool {
+	if t.o.Present == nil || sum == "" {
+		return false
+	}
+	there, ok := t.o.Present(target)
+	if !ok || there.Size != size {
+		return false
+	}
+	return there.MD5 == sum || t.readBack(ctx, target, size, sum) == nil
+}
+
+// stream copies through this process.
+func (t *transfer) stream(ctx context.Context, object Object, target, sum string) error {
+	body, err := t.from.Get(ctx, object.Key, 0, -1)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	return t.to.Put(ctx, target, t.proven(body, object.Key, object.Size, sum), object.Size, Overwrite)
+}
+
+// copyWithin lets the store copy, and looks at what it made.
+func (t *transfer) copyWithin(ctx context.Context, object Object, target, sum string) error {
+	if target == object.Key {
+		return invalid("copy", target, "source and target are one object")
+	}
+	if err := t.to.Copy(ctx, object.Key, target); err != nil {
+		return err
+	}
+	there, err := t.to.Stat(ctx, target)
+	if err != nil {
+		return err
+	}
+	if there.Size == object.Size && (sum == "" || there.MD5 == sum) {
+		return nil
+	}
+	// The MD5 a store tells may be none of the content's; the bytes decide.
+	err = t.readBack(ctx, target, object.Size, sum)
+	if errors.Is(err, ErrChecksum) || errors.Is(err, ErrChanged) {
+		return errors.Join(err, t.to.Delete(ctx, target))
+	}
+	return err
+}
+
+// readBack checks an object's content.
+func (t *transfer) readBack(ctx context.Context, key string, size int64, sum string) error {
+	body, err := t.to.Get(ctx, key, 0, -1)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	_, err = io.CopyBuffer(io.Discard, struct{ io.Reader }{t.proven(body, key, size, sum)}, make([]byte, 256<<10))
+	return err
+}
+
+func (t *transfer) proven(body io.Reader, key string, size int64, sum string) *provenBody {
+	return &provenBody{body: body, key: key, left: size, sum: sum, hash: md5.New(), count: t.read}
+}
+
+// provenBody hands on a body of exactly left bytes. Its last bytes come only when all of them are what they should be, so
+// whoever stores it cannot store it wrong.
+type provenBody struct {
+	body  io.Reader
+	key   string
+	left  int64
+	sum   string // MD5 in hex; "": any
+	hash  hash.Hash
+	count func(int64)
+	told  int64 // bytes not counted yet
+	err   error // what every further Read returns
+}
+
+func (b *provenBody) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	n, err := 0, error(nil)
+	if b.left > 0 {
+		n, err = b.body.Read(p[:min(int64(len(p)), b.left)])
+		b.hash.Write(p[:n])
+		b.left -= int64(n)
+		b.told += int64(n)
+	}
+	switch {
+	case b.left == 0:
+		b.err = b.prove()
+		if b.err != io.EOF {
+			n = 0
+		}
+	case errors.Is(err, io.EOF):
+		b.err = b.changed("ends %d bytes earlier", b.left)
+	default:
+		b.err = err
+	}
+	if b.told >= progressStep || b.err != nil {
+		b.count(b.told)
+		b.told = 0
+	}
+	return n, b.err
+}
+
+// prove is io.EOF if the body ends here and is right. The body's own end comes first: a provider may find damage there.
+func (b *provenBody) prove() error {
+	var one [1]byte
+	n, err := io.ReadFull(b.body, one[:])
+	if n > 0 {
+		return b.changed("is longer")
+	}
+	if !errors.Is(err, io.EOF) {
+		return err
+	}
+	if got := hex.EncodeToString(b.hash.Sum(nil)); b.sum != "" && got != b.sum {
+		return &Error{Op: "get", Key: b.key, Kind: ErrChecksum, Err: fmt.Errorf("content has %s, expected %s", got, b.sum)}
+	}
+	return io.EOF
+}
+
+func (b *provenBody) changed(format string, args ...any) error {
+	return &Error{Op: "get", Key: b.key, Kind: ErrChanged, Err: fmt.Errorf("object "+format+" than when it was listed", args...)}
+}
