@@ -77,7 +77,7 @@ func (p *backupPlanner) plan(ctx context.Context, a *Activities) (BackupPlan, er
 		return BackupPlan{}, fmt.Errorf("list the databases of cluster %s: %w", p.cluster.Name, err)
 	}
 	for _, database := range databases {
-		if !p.selection.Database(database) {
+		if !p.selection.Database(database) || p.isScratch(database) {
 			continue
 		}
 		if err := p.database(ctx, database); err != nil {
@@ -98,6 +98,12 @@ func (p *backupPlanner) plan(ctx context.Context, a *Activities) (BackupPlan, er
 	p.out.ParallelDatabases = first(p.in.Spec.Limits.ParallelDatabases, p.cluster.Limits.ParallelDatabases, spec.DefaultParallelDatabases)
 	p.out.Heartbeat = spec.Duration(p.cluster.Timing.Heartbeat)
 	return p.out, nil
+}
+
+// isScratch tells databases that checks of repositories make and drop: a selection means them only by their full name.
+func (p *backupPlanner) isScratch(database string) bool {
+	return restorepoint.IsScratch(database) &&
+		!slices.ContainsFunc(p.selection.Include, func(x restorepoint.Pattern) bool { return x.Database == database })
 }
 
 // choose makes the selection: from the spec, or from what a partial point lacks.

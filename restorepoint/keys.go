@@ -69,6 +69,7 @@ const (
 	KeySnapshot KeyKind = "snapshot"
 	KeyObjects  KeyKind = "objects"
 	KeyPlan     KeyKind = "plan"
+	KeyProbe    KeyKind = "probe"
 )
 
 // Key is a key of ours, taken apart. Which fields are set depends on Kind.
@@ -78,7 +79,8 @@ type Key struct {
 	Point   string // KeyManifest
 	Label   string // KeySnapshot, KeyObjects
 	Number  int    // KeyObjects: 1, 2, …
-	Run     string // KeyPlan: the point id of a backup, or the run of a restore
+	Run     string // KeyPlan: the point id of a backup, or the run of a restore; KeyProbe: the scratch database
+	File    string // KeyProbe
 	// Database of a KeyPlan. "" if the name was too long for a key: the plan itself says which it is.
 	Database string
 }
@@ -122,6 +124,12 @@ func PlanKey(cluster, run, database string) string {
 	return PlanPrefix(cluster, run) + name + planExt
 }
 
+// ProbePrefix is the prefix of the objects with which one repository's rights are tried; run is [A-Za-z0-9_.-].
+func ProbePrefix(cluster, run string) string { return ClusterPrefix(cluster) + "probes/" + run + "/" }
+
+// ProbeKey is where one of them lies; file is [A-Za-z0-9_.-].
+func ProbeKey(cluster, run, file string) string { return ProbePrefix(cluster, run) + file }
+
 // ParseKey takes a key of ours apart; ErrNotOurKey for any other. It accepts exactly what the functions above make.
 func ParseKey(key string) (Key, error) {
 	k, ok := parseKey(key)
@@ -149,6 +157,8 @@ func parseKey(key string) (Key, bool) {
 		return parseSnapshotFile(Key{Cluster: cluster, Label: id}, file)
 	case "plans":
 		return parsePlanFile(Key{Kind: KeyPlan, Cluster: cluster, Run: id}, file)
+	case "probes":
+		return Key{Kind: KeyProbe, Cluster: cluster, Run: id, File: file}, isSegment(file)
 	}
 	return Key{}, false
 }

@@ -50,10 +50,11 @@ func TestClusterNames(t *testing.T) {
 
 func TestKeysAreWhereTheFormatSays(t *testing.T) {
 	for got, want := range map[string]string{
-		ManifestKey("prod", "20261122T150405Z-1a2b3c"): "__starkeep/v1/prod/points/20261122T150405Z-1a2b3c/manifest.json",
-		SnapshotKey("prod", "sk_a_u1_a1"):              "__starkeep/v1/prod/snapshots/sk_a_u1_a1/snapshot.json",
-		ObjectsKey("prod", "sk_a_u1_a1", 12):           "__starkeep/v1/prod/snapshots/sk_a_u1_a1/objects-12.jsonl.zst",
-		PlanKey("prod", "run", "my db/ü"):              "__starkeep/v1/prod/plans/run/my+db%2F%C3%BC.json.zst",
+		ManifestKey("prod", "20261122T150405Z-1a2b3c"):   "__starkeep/v1/prod/points/20261122T150405Z-1a2b3c/manifest.json",
+		SnapshotKey("prod", "sk_a_u1_a1"):                "__starkeep/v1/prod/snapshots/sk_a_u1_a1/snapshot.json",
+		ObjectsKey("prod", "sk_a_u1_a1", 12):             "__starkeep/v1/prod/snapshots/sk_a_u1_a1/objects-12.jsonl.zst",
+		PlanKey("prod", "run", "my db/ü"):                "__starkeep/v1/prod/plans/run/my+db%2F%C3%BC.json.zst",
+		ProbeKey("prod", "starkeep_check_1a2b3c4d", "x"): "__starkeep/v1/prod/probes/starkeep_check_1a2b3c4d/x",
 	} {
 		if got != want {
 			t.Errorf("key %q, want %q", got, want)
@@ -64,9 +65,10 @@ func TestKeysAreWhereTheFormatSays(t *testing.T) {
 func TestKeysComeBackWhenParsed(t *testing.T) {
 	const id = "20261122T150405Z-1a2b3c"
 	for key, want := range map[string]Key{
-		ManifestKey("c", id):       {Kind: KeyManifest, Cluster: "c", Point: id},
-		SnapshotKey("c", "label"):  {Kind: KeySnapshot, Cluster: "c", Label: "label"},
-		ObjectsKey("c", "l", 1000): {Kind: KeyObjects, Cluster: "c", Label: "l", Number: 1000},
+		ManifestKey("c", id):         {Kind: KeyManifest, Cluster: "c", Point: id},
+		SnapshotKey("c", "label"):    {Kind: KeySnapshot, Cluster: "c", Label: "label"},
+		ObjectsKey("c", "l", 1000):   {Kind: KeyObjects, Cluster: "c", Label: "l", Number: 1000},
+		ProbeKey("c", "run", "copy"): {Kind: KeyProbe, Cluster: "c", Run: "run", File: "copy"},
 	} {
 		if got, err := ParseKey(key); err != nil || got != want {
 			t.Errorf("%q: %+v, %v", key, got, err)

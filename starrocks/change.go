@@ -50,16 +50,6 @@ func (c *Client) onDatabase(ctx context.Context, op, statement, database string)
 	return c.exec(ctx, call{op: op, target: database, sql: statement + name})
 }
 
-// CreateRepository creates a repository, or attaches to the one that is at the location. Neither the statement nor its
-// credentials appear in the error.
-func (c *Client) CreateRepository(ctx context.Context, s RepositoryStatement) error {
-	text, err := s.sql()
-	if err != nil {
-		return err
-	}
-	return c.exec(ctx, call{op: "CREATE REPOSITORY", target: s.Name, sql: text, secrets: s.secrets()})
-}
-
 // SwapTables exchanges the names of two tables of a database. Sent twice it undoes itself: act on table ids.
 func (c *Client) SwapTables(ctx context.Context, database, table, with string) error {
 	return c.alter(ctx, database, table, "SWAP WITH", with)

@@ -103,6 +103,7 @@ var errorTexts = []struct {
 	{op: "CREATE REPOSITORY", text: []string{"failed to read"}, kind: ErrRepositoryDamaged},
 	{text: []string{"Repository", "does not exist"}, kind: ErrRepositoryMissing},
 	{text: []string{"Repository", "is read only"}, kind: ErrRepositoryReadOnly},
+	{op: "DROP REPOSITORY", text: []string{"job is running on this repository"}, kind: ErrRepositoryBusy},
 	{text: []string{"Incorrect repository name"}, kind: ErrInvalidName},
 
 	{op: "RESTORE", text: []string{"Expected one file with path", "get: 0"}, kind: ErrSnapshotMissing},

@@ -12,6 +12,7 @@ var (
 	ErrRepositoryMissing     = errors.New("repository does not exist")                           //
 	ErrRepositoryExists      = errors.New("repository of this name exists")                      //
 	ErrRepositoryReadOnly    = errors.New("repository is read only")                             //
+	ErrRepositoryBusy        = errors.New("a job of this repository is running")                 //
 	ErrRepositoryUnreachable = errors.New("the FE cannot read the repository's location")        // credentials, endpoint, bucket, or a label with ':' (measured C 51)
 	ErrRepositoryDamaged     = errors.New("the repository's __repo_info is damaged")             //
 	ErrSnapshotMissing       = errors.New("not in the snapshot, or no such snapshot")            //
