@@ -71,37 +71,6 @@ type Limits struct {
 	BytesPerSecond       Size          `yaml:"bytesPerSecond"` // what one statement is assumed to move
 }
 
-// Repository is the profile of a StarRocks repository: how the worker reaches its objects, and how StarRocks does.
-type Repository struct {
-	NativeName string    `yaml:"nativeName"` // in CREATE REPOSITORY; the profile's name if unset
-	Location   string    `yaml:"location"`   // s3://bucket/prefix, s3a://…, file:///dir
-	Bandwidth  Size      `yaml:"bandwidth"`  // of the worker's own reads and writes, per second; 0: no bound
-	S3         S3        `yaml:"s3"`
-	StarRocks  StarRocks `yaml:"starrocks"`
-}
-
-// S3 is how the worker reaches an S3 location.
-type S3 struct {
-	Endpoint     string `yaml:"endpoint"`
-	Region       string `yaml:"region"`
-	PathStyle    bool   `yaml:"pathStyle"`
-	AccessKey    Secret `yaml:"accessKey"` // both keys unset: the AWS SDK's default chain
-	SecretKey    Secret `yaml:"secretKey"`
-	SessionToken Secret `yaml:"sessionToken"`
-	CAFile       string `yaml:"caFile"`
-}
-
-// StarRocks is how FEs and BEs reach the repository, where that differs from the worker's way. Unset fields are taken
-// from the repository and its S3 section.
-type StarRocks struct {
-	Location   string            `yaml:"location"`
-	Endpoint   string            `yaml:"endpoint"`
-	Region     string            `yaml:"region"`
-	AccessKey  Secret            `yaml:"accessKey"`
-	SecretKey  Secret            `yaml:"secretKey"`
-	Properties map[string]string `yaml:"properties"` // further properties of CREATE REPOSITORY; no secrets
-}
-
 // Defaults of a cluster profile.
 func defaultTiming() Timing {
 	return Timing{

@@ -19,7 +19,7 @@ func TestSampleLoads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(c.ClusterNames(), []string{"prod", "test"}) || !slices.Equal(c.RepositoryNames(), []string{"s3-main", "s3_test"}) {
+	if !slices.Equal(c.ClusterNames(), []string{"prod", "test"}) || !slices.Equal(c.RepositoryNames(), []string{"gcs_hmac", "gcs_main", "hdfs_main", "hdfs_secure", "s3-main", "s3_role", "s3_test"}) {
 		t.Errorf("profiles: %v, %v", c.ClusterNames(), c.RepositoryNames())
 	}
 	if got := c.Repositories["s3_test"].NativeName; got != "s3_test" {
@@ -68,20 +68,30 @@ func missing(t *testing.T, typ reflect.Type, tree map[string]any, path string) {
 		case field.Type.Kind() == reflect.Struct:
 			missing(t, field.Type, below, key)
 		case field.Type.Kind() == reflect.Map && field.Type.Elem().Kind() == reflect.Struct:
-			missing(t, field.Type.Elem(), fullest(below), key)
+			missing(t, field.Type.Elem(), together(below), key)
 		}
 	}
 }
 
-// fullest gives the profile with the most keys.
-func fullest(profiles map[string]any) map[string]any {
-	var best map[string]any
+// together gives all keys that any of the profiles has.
+func together(profiles map[string]any) map[string]any {
+	all := map[string]any{}
 	for _, p := range profiles {
-		if m, _ := p.(map[string]any); len(m) > len(best) {
-			best = m
-		}
+		m, _ := p.(map[string]any)
+		merge(all, m)
 	}
-	return best
+	return all
+}
+
+func merge(into, from map[string]any) {
+	for key, value := range from {
+		below, ok := value.(map[string]any)
+		if there, both := into[key].(map[string]any); ok && both {
+			merge(there, below)
+			continue
+		}
+		into[key] = value
+	}
 }
 
 const good = `
@@ -123,7 +133,7 @@ func TestWrongConfigurationsNameKeyLineAndFix(t *testing.T) {
 		"size too large":         {strings.Replace(good, "user: root", "user: root\n    limits: {bytesPerSecond: 999999999999TiB}", 1), []string{"bytesPerSecond (line 6)", "too large"}},
 		"boolean":                {good + "    s3: {pathStyle: yes}\n", []string{"repositories.main.s3.pathStyle (line 9)", "true or false"}},
 		"slash at the end":       {strings.Replace(good, "prefix", "prefix/", 1), []string{"repositories.main.location (line 8)", "leave the last / out"}},
-		"unsupported location":   {strings.Replace(good, "s3:", "hdfs:", 1), []string{"location (line 8)", `"hdfs"`, "s3://"}},
+		"unsupported location":   {strings.Replace(good, "s3:", "oss:", 1), []string{"location (line 8)", `"oss"`, "s3://"}},
 		"no bucket":              {strings.Replace(good, "s3://bucket/", "s3:///", 1), []string{"location (line 8)", "bucket is missing"}},
 		"relative file location": {strings.Replace(good, "s3://bucket", "file://dir", 1), []string{"location (line 8)", "three slashes"}},
 		"s3 for a file location": {strings.Replace(good, "s3://bucket", "file:///dir", 1) + "    s3: {region: r}\n", []string{"repositories.main.s3 (line 9)", "s3a://"}},
@@ -254,11 +264,11 @@ func TestSecretsFromTheEnvironment(t *testing.T) {
 		t.Errorf("store: %v, %v", store, err)
 	}
 	native, err := r.NativeProperties()
-	want := map[string]string{"aws.s3.access_key": "a", "aws.s3.secret_key": "s", "aws.s3.endpoint": "http://inside:9000"}
+	want := map[string]string{"aws.s3.access_key": "a", "aws.s3.secret_key": "s", "aws.s3.endpoint": "http://inside:9000", "aws.s3.enable_ssl": "false"}
 	if err != nil || !reflect.DeepEqual(native, want) {
 		t.Errorf("native properties: %v, %v", native, err)
 	}
-	if r.NativeLocation() != "s3://bucket/prefix" {
+	if r.NativeLocation() != "s3a://bucket/prefix" {
 		t.Errorf("native location: %s", r.NativeLocation())
 	}
 }

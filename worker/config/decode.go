@@ -155,6 +155,9 @@ func (d *decoder) list(n *yaml.Node, to reflect.Value, path string) {
 		d.fail(path, "want a list, as [a, b] or one item per line after a dash")
 		return
 	}
+	if len(n.Content) == 0 {
+		return
+	}
 	to.Set(reflect.MakeSlice(to.Type(), len(n.Content), len(n.Content)))
 	for i, item := range n.Content {
 		itemPath := fmt.Sprintf("%s[%d]", path, i)
