@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"regexp"
 	"strings"
@@ -20,8 +19,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	signer "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go/logging"
@@ -51,7 +48,7 @@ type s3Store struct {
 	transport *http.Transport
 	bucket    string
 	prefix    string // "" or ending in '/'
-	scrub     *strings.Replacer
+	scrub     *scrubber
 	bucketMet atomic.Bool // the bucket answered once: an absent object is no sign of an absent bucket
 
 	// Sizes in bytes; the package's tests use smaller ones.
@@ -69,12 +66,11 @@ func newS3Store(ctx context.Context, bucket, prefix string, c S3) (Store, error)
 	if err != nil {
 		return nil, err
 	}
-	shared, err := sharedConfig(ctx, c)
+	httpClient := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	scrub := newScrubber(c)
+	shared, keys, err := s3Config(ctx, c, httpClient, scrub)
 	if err != nil {
 		return nil, err
-	}
-	if shared.Region == "" {
-		shared.Region = "us-east-1"
 	}
 	client := s3.NewFromConfig(shared, func(o *s3.Options) {
 		if c.Endpoint != "" {
@@ -83,55 +79,24 @@ func newS3Store(ctx context.Context, bucket, prefix string, c S3) (Store, error)
 		o.UsePathStyle = c.PathStyle
 		o.Logger = logging.Nop{}
 		o.DisableLogOutputChecksumValidationSkipped = true
-		o.HTTPClient = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		o.HTTPClient = httpClient
 		o.Retryer = newRetryer()
 		// Uploads carry our own CRC-32C; a checksum is asked for where it covers what is read.
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
-		o.APIOptions = append(o.APIOptions, signer.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware)
+		o.APIOptions = append(o.APIOptions, signer.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware, keys.renewing)
 	})
 	return &s3Store{
-		client: client, transport: transport, bucket: bucket, prefix: prefix, scrub: newScrubber(c),
+		client: client, transport: transport, bucket: bucket, prefix: prefix, scrub: scrub,
 		partSize: 16 * mib, single: 16 * mib, copyPart: 256 * mib, stall: stallTimeout,
 	}, nil
 }
 
 func checkS3(c S3) error {
-	if (c.AccessKey == "") != (c.SecretKey == "") {
-		return openError("access key and secret key must be given together, or neither of them")
+	if err := checkS3Keys(c); err != nil {
+		return err
 	}
-	if c.Endpoint == "" {
-		return nil
-	}
-	endpoint, err := url.Parse(c.Endpoint)
-	switch {
-	case err != nil: // its text repeats the endpoint, which may hold a password
-		return openError("S3 endpoint is not a URL")
-	case endpoint.User != nil:
-		return openError("S3 endpoint must not hold a user or password")
-	case endpoint.Scheme != "http" && endpoint.Scheme != "https" || endpoint.Host == "":
-		return openError("S3 endpoint %q must be http://host:port or https://host:port", endpoint.Redacted())
-	case endpoint.RawQuery != "" || endpoint.Fragment != "":
-		return openError("S3 endpoint must not hold a query or fragment")
-	}
-	return nil
-}
-
-// sharedConfig takes static keys as they are, without a look at the environment or files, else the default chain.
-func sharedConfig(ctx context.Context, c S3) (aws.Config, error) {
-	if c.AccessKey != "" {
-		keys := credentials.NewStaticCredentialsProvider(c.AccessKey, c.SecretKey, c.SessionToken)
-		return aws.Config{Region: c.Region, Credentials: aws.NewCredentialsCache(keys)}, nil
-	}
-	options := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
-	if c.Region != "" {
-		options = append(options, config.WithRegion(c.Region))
-	}
-	shared, err := config.LoadDefaultConfig(ctx, options...)
-	if err != nil {
-		return aws.Config{}, openError("AWS default configuration: %w", err)
-	}
-	return shared, nil
+	return checkEndpoint("S3 endpoint", c.Endpoint)
 }
 
 func newTransport(caFile string) (*http.Transport, error) {
@@ -203,10 +168,11 @@ func pause(attempt int, _ error) (time.Duration, error) {
 	return longest/2 + rand.N(longest/2), nil
 }
 
-// neverHeals takes a certificate that is not trusted out of the connection errors.
+// neverHeals takes a certificate that is not trusted, and keys whose source has had its own attempts, out of the connection
+// errors.
 func neverHeals(err error) aws.Ternary {
 	var certificate *tls.CertificateVerificationError
-	if errors.As(err, &certificate) {
+	if errors.As(err, &certificate) || isKeysError(err) {
 		return aws.FalseTernary
 	}
 	return aws.UnknownTernary
@@ -252,11 +218,31 @@ func (s *s3Store) head(ctx context.Context, op, key string) (*s3.HeadObjectOutpu
 		s.bucketMet.Store(true)
 		return head, nil
 	}
+	if refusedUnsaid(err) {
+		return s.headAgain(ctx, op, key)
+	}
 	err = s.fail(ctx, op, key, err)
 	if errors.Is(err, ErrNotFound) && !s.bucketMet.Load() {
 		return nil, s.whichIsAbsent(ctx, op, key, err)
 	}
 	return nil, err
+}
+
+// headAgain finds out why a HEAD was refused, since its answer has no body that would say so: the same right is asked for by
+// a GET of the first byte. What that heals (keys renewed, clocks put right), a second HEAD does not meet again.
+func (s *s3Store) headAgain(ctx context.Context, op, key string) (*s3.HeadObjectOutput, error) {
+	answer, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: s.name(key), Range: aws.String("bytes=0-0")})
+	if err == nil {
+		answer.Body.Close()
+	} else if !isCode(err, "InvalidRange") { // an empty object has no first byte
+		return nil, s.fail(ctx, op, key, err)
+	}
+	head, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: s.name(key)})
+	if err != nil {
+		return nil, s.fail(ctx, op, key, err)
+	}
+	s.bucketMet.Store(true)
+	return head, nil
 }
 
 // whichIsAbsent tells an absent bucket from an absent object: an answer to HEAD has no body that would.
@@ -336,9 +322,8 @@ func (s *s3Store) deleteBatch(ctx context.Context, batch []types.ObjectIdentifie
 	s.bucketMet.Store(true)
 	for _, e := range answer.Errors {
 		key := strings.TrimPrefix(aws.ToString(e.Key), s.prefix)
-		code, text := aws.ToString(e.Code), aws.ToString(e.Message)
-		if kind := kindOfCode(code); kind != ErrNotFound {
-			failed[key] = &Error{Op: "delete", Key: key, Kind: kind, Err: errors.New(code + ": " + text)}
+		if kind := kindOfCode(aws.ToString(e.Code)); kind != ErrNotFound {
+			failed[key] = &Error{Op: "delete", Key: key, Kind: kind, Err: s.deleteRefused(aws.ToString(e.Code), aws.ToString(e.Message))}
 		}
 	}
 }

@@ -8,9 +8,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
@@ -20,47 +21,90 @@ func (s *s3Store) fail(ctx context.Context, op, key string, err error) error {
 	if ctx.Err() != nil {
 		return &Error{Op: op, Key: key, Err: ctx.Err()}
 	}
-	return &Error{Op: op, Key: key, Kind: s3Kind(err), Err: &scrubbed{err, s.scrub}}
+	failed := &Error{Op: op, Key: key, Kind: s3Kind(err), Err: &scrubbed{err, s.scrub}}
+	if fix := s.advice(codeOf(err), operationOf(err), err.Error()); fix != "" && !isKeysError(err) {
+		failed.Err = &advised{failed.Err, fix}
+	}
+	return failed
 }
 
 // scrubbed is an error of the SDK, shortened, whose text shows no secret, should a server ever echo one.
 type scrubbed struct {
 	err   error
-	scrub *strings.Replacer
+	scrub *scrubber
 }
 
 func (e *scrubbed) Unwrap() error { return e.err }
 
-// Error gives the operation, status, code and the server's own words, and the request id that its operator will ask for.
 func (e *scrubbed) Error() string {
+	var keys *keysError
+	if errors.As(e.err, &keys) { // all words around it are the SDK's
+		return e.scrub.Replace(keys.Error())
+	}
+	return e.scrub.Replace(shortText(e.err))
+}
+
+// shortText gives the operation, status, code and the server's own words, and the request id that its operator will ask for.
+func shortText(err error) string {
 	var operation *smithy.OperationError
-	var answer *awshttp.ResponseError
+	var answer *smithyhttp.ResponseError
 	var api smithy.APIError
-	if !errors.As(e.err, &operation) || !errors.As(e.err, &answer) || !errors.As(e.err, &api) {
-		return e.scrub.Replace(e.err.Error())
+	if !errors.As(err, &operation) || !errors.As(err, &answer) || !errors.As(err, &api) {
+		return err.Error()
 	}
 	text := fmt.Sprintf("%s: HTTP %d %s", operation.Operation(), answer.HTTPStatusCode(), api.ErrorCode())
 	if api.ErrorMessage() != "" {
 		text += ": " + api.ErrorMessage()
 	}
-	if id := answer.ServiceRequestID(); id != "" {
-		text += " (request " + id + ")"
+	var named interface{ ServiceRequestID() string }
+	if errors.As(err, &named) && named.ServiceRequestID() != "" {
+		text += " (request " + named.ServiceRequestID() + ")"
 	}
-	return e.scrub.Replace(text)
+	return text
 }
 
-func newScrubber(c S3) *strings.Replacer {
-	var pairs []string
-	for _, secret := range []string{c.SecretKey, c.SessionToken} {
-		if secret != "" {
-			pairs = append(pairs, secret, "***")
+// scrubber takes secrets out of texts: those of the settings, and those that came while the store was used.
+type scrubber struct {
+	mu      sync.Mutex
+	secrets []string
+}
+
+// knownSecrets bounds a scrubber: a secret of a role is of no use an hour later.
+const knownSecrets = 32
+
+func newScrubber(c S3) *scrubber {
+	s := &scrubber{}
+	s.hide(c.SecretKey, c.SessionToken)
+	return s
+}
+
+func (s *scrubber) hide(secrets ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, secret := range secrets {
+		if secret != "" && !slices.Contains(s.secrets, secret) {
+			s.secrets = append(s.secrets, secret)
 		}
 	}
-	return strings.NewReplacer(pairs...)
+	s.secrets = s.secrets[max(0, len(s.secrets)-knownSecrets):]
+}
+
+// Replace puts "***" in the place of every secret.
+func (s *scrubber) Replace(text string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, secret := range s.secrets {
+		text = strings.ReplaceAll(text, secret, "***")
+	}
+	return text
 }
 
 // s3Kind classifies an error of the SDK; nil means that none of the sentinels fits.
 func s3Kind(err error) error {
+	var keys *keysError
+	if errors.As(err, &keys) {
+		return keys.kind()
+	}
 	var api smithy.APIError
 	if errors.As(err, &api) {
 		if kind := kindOfCode(api.ErrorCode()); kind != nil {
@@ -70,9 +114,6 @@ func s3Kind(err error) error {
 	var answer *smithyhttp.ResponseError
 	if errors.As(err, &answer) && answer.HTTPStatusCode() != 0 {
 		return kindOfStatus(answer.HTTPStatusCode())
-	}
-	if strings.Contains(err.Error(), "get credentials") {
-		return ErrDenied // none in the environment, or the service that hands them out refuses
 	}
 	if strings.Contains(err.Error(), "checksum did not match") {
 		return ErrUnavailable // damaged on the way, as far as can be known; the SDK's type is internal
@@ -99,7 +140,7 @@ func kindOfStatus(status int) error {
 		return ErrThrottled
 	case status == http.StatusRequestTimeout, status >= 500, status == http.StatusOK: // 200 with an answer that cannot be read
 		return ErrUnavailable
-	case status == http.StatusRequestedRangeNotSatisfiable:
+	case status == http.StatusRequestedRangeNotSatisfiable, status == http.StatusMovedPermanently, status == http.StatusTemporaryRedirect:
 		return ErrInvalid
 	}
 	return nil
@@ -112,9 +153,9 @@ func kindOfCode(code string) error {
 		return ErrNotFound
 	case "NoSuchBucket":
 		return ErrNoBucket
-	case "AccessDenied", "Forbidden", "SignatureDoesNotMatch", "InvalidAccessKeyId", "XAdminUserNotFound", "InvalidToken",
-		"InvalidTokenId", "ExpiredToken", "TokenRefreshRequired", "RequestTimeTooSkewed", "AccountProblem",
-		"AllAccessDisabled", "AuthorizationHeaderMalformed":
+	case "AccessDenied", "Forbidden", "SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidClientTokenId", "XAdminUserNotFound",
+		"InvalidToken", "InvalidTokenId", "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestTimeTooSkewed",
+		"RequestExpired", "AccountProblem", "AllAccessDisabled", "AuthorizationHeaderMalformed":
 		return ErrDenied
 	case "SlowDown", "SlowDownRead", "SlowDownWrite", "Throttling", "ThrottlingException", "RequestLimitExceeded",
 		"TooManyRequests", "TooManyRequestsException", "RequestThrottled", "BandwidthLimitExceeded":
@@ -123,7 +164,8 @@ func kindOfCode(code string) error {
 		"IncompleteBody", "ConditionalRequestConflict", "OperationAborted", "NoSuchUpload":
 		return ErrUnavailable
 	case "InvalidRange", "KeyTooLongError", "ObjectParentIsFile", "ExistingObjectIsDirectory", "DirectoryObjectContainsData",
-		"XMinioInvalidObjectName", "XMinioInvalidResourceName", "EntityTooLarge", "InvalidBucketName", "PermanentRedirect", "MovedPermanently":
+		"XMinioInvalidObjectName", "XMinioInvalidResourceName", "EntityTooLarge", "InvalidBucketName",
+		"PermanentRedirect", "TemporaryRedirect", "MovedPermanently", "IllegalLocationConstraintException":
 		return ErrInvalid
 	}
 	return nil
@@ -131,14 +173,29 @@ func kindOfCode(code string) error {
 
 // isCode tells whether the server's answer was one of the codes.
 func isCode(err error, codes ...string) bool {
+	code := codeOf(err)
+	return code != "" && slices.Contains(codes, code)
+}
+
+// codeOf is the server's error code; "" if it gave none.
+func codeOf(err error) string {
 	var api smithy.APIError
 	if !errors.As(err, &api) {
-		return false
+		return ""
 	}
-	for _, code := range codes {
-		if api.ErrorCode() == code {
-			return true
-		}
+	return api.ErrorCode()
+}
+
+// operationOf is the name of the SDK's operation that failed, as in "PutObject".
+func operationOf(err error) string {
+	var operation *smithy.OperationError
+	if !errors.As(err, &operation) {
+		return ""
 	}
-	return false
+	return operation.Operation()
+}
+
+func isKeysError(err error) bool {
+	var keys *keysError
+	return errors.As(err, &keys)
 }
