@@ -82,7 +82,10 @@ func openRepository(ctx context.Context, name string, p config.Repository) (*act
 	if native == "" {
 		native = name
 	}
-	return &activities.Repository{Name: name, Native: native, Location: p.NativeLocation(), Store: store}, nil
+	return &activities.Repository{
+		Name: name, Native: native, Location: p.NativeLocation(), Kind: activities.Kind(p.Kind()),
+		Credential: p.Credential(), Properties: p.NativeProperties, Store: store,
+	}, nil
 }
 
 // addSearchAttributes registers ours. A server that has them, or that does not let a worker add any, is fine: the
