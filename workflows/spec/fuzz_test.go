@@ -15,6 +15,7 @@ func FuzzDecode(f *testing.F) {
 		`{"cluster":"prod","repository":"r","include":["a.b/c*"],"limits":{"unitDuration":"10m","parallelDatabases":2}}`,
 		`{"cluster":"c","repository":"r","rename":{"a":"b","a.t":"b.u"},"undoWindow":"1h","dryRun":true,"tags":{"x":"y"}}`,
 		`{"read":"points","cluster":"c","repository":"r","page":"2"}`,
+		`{"cluster":"c","repository":"r","readOnly":true,"scratch":true,"for":["backup"]}`,
 		`null`, `[]`, `"x"`, `1e999`, `{"":{}}`, `{"limits":{"limits":1}}`, `{"tags":{"a":null}}`, `{"tables":[{"oldId":1}],"keep":"1h"}`,
 		`{"password":"canary-1234"}`, `{"cluster":"s3://a:canary-1234@h"}`,
 	} {
@@ -28,6 +29,9 @@ func FuzzDecode(f *testing.F) {
 		checkDecoded[spec.Restore](t, data)
 		checkDecoded[spec.Inspect](t, data)
 		checkDecoded[spec.UndoWindow](t, data)
+		checkDecoded[spec.CreateRepository](t, data)
+		checkDecoded[spec.DropRepository](t, data)
+		checkDecoded[spec.CheckRepository](t, data)
 	})
 }
 

@@ -11,6 +11,8 @@ type Inspect struct {
 	Point string `json:"point,omitempty"`
 	// Page is the token of the next page, from the last answer; "" is the first.
 	Page string `json:"page,omitempty"`
+	// For narrows a policy to purposes: Policy… constants; empty is all of them (ReadPolicy).
+	For []string `json:"for,omitempty"`
 
 	problems problems
 }
@@ -22,6 +24,7 @@ const (
 	ReadJobs         = "jobs"         // what the FE of cluster runs → InspectResult.Jobs
 	ReadRepositories = "repositories" // what the FE of cluster knows, beside our profiles → InspectResult.Repositories
 	ReadConfig       = "config"       // whether every profile can be reached → InspectResult.Checks
+	ReadPolicy       = "policy"       // what the store of repository must allow → InspectResult.Policy
 )
 
 // UnmarshalJSON remembers what is wrong instead of failing; Validate reports it.
@@ -38,9 +41,12 @@ func (i *Inspect) UnmarshalJSON(data []byte) error {
 func (i Inspect) Validate() error {
 	p := append(problems(nil), i.problems...)
 	if len(p) == 0 {
-		p.checkOneOf("read", i.Read, ReadPoints, ReadPoint, ReadJobs, ReadRepositories, ReadConfig)
-		p.checkName("cluster", i.Cluster, i.Read != ReadConfig)
-		p.checkName("repository", i.Repository, i.Read == ReadPoints || i.Read == ReadPoint)
+		p.checkOneOf("read", i.Read, ReadPoints, ReadPoint, ReadJobs, ReadRepositories, ReadConfig, ReadPolicy)
+		p.checkName("cluster", i.Cluster, i.Read != ReadConfig && i.Read != ReadPolicy)
+		p.checkName("repository", i.Repository, i.Read == ReadPoints || i.Read == ReadPoint || i.Read == ReadPolicy)
+		for _, purpose := range i.For {
+			p.checkOneOf("for", purpose, Policies()...)
+		}
 		if i.Read == "" {
 			p.add(`field "read" is missing`)
 		}
@@ -55,6 +61,7 @@ type InspectResult struct {
 	Jobs         []JobRow        `json:"jobs,omitempty"`
 	Repositories []RepositoryRow `json:"repositories,omitempty"`
 	Checks       []CheckRow      `json:"checks,omitempty"`
+	Policy       *Policy         `json:"policy,omitempty"`
 	NextPage     string          `json:"nextPage,omitempty"`
 }
 

@@ -9,6 +9,10 @@ const (
 	DatabaseJobWorkflow = "DatabaseJob"
 	UndoWindowWorkflow  = "UndoWindow"
 	InspectWorkflow     = "Inspect"
+
+	CreateRepositoryWorkflow = "CreateRepository"
+	CheckRepositoryWorkflow  = "CheckRepository"
+	DropRepositoryWorkflow   = "DropRepository"
 )
 
 // TaskQueue is served by every worker: workflows, and activities that talk to the FE or handle objects.

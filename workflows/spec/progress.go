@@ -14,11 +14,14 @@ const (
 	PhaseCommit   Phase = "commit"
 	PhaseVerify   Phase = "verify"
 	PhaseSwap     Phase = "swap"
+	PhaseProbe    Phase = "probe"    // check: the worker's and the FE's own looks
+	PhaseScratch  Phase = "scratch"  // check: the scratch table is made
+	PhaseCleanUp  Phase = "clean up" // check: and goes
 	PhaseDone     Phase = "done"
 	PhaseFailed   Phase = "failed"
 )
 
-// Progress answers the query "progress" of Backup and Restore.
+// Progress answers the query "progress" of Backup, Restore and CheckRepository.
 type Progress struct {
 	Phase           Phase              `json:"phase"`
 	Point           string             `json:"point,omitempty"`

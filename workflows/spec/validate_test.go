@@ -30,6 +30,18 @@ func validated(t *testing.T, kind, input string) string {
 		var in spec.UndoWindow
 		must(t, json.Unmarshal([]byte(input), &in))
 		err = in.Validate()
+	case "create":
+		var in spec.CreateRepository
+		must(t, json.Unmarshal([]byte(input), &in))
+		err = in.Validate()
+	case "drop":
+		var in spec.DropRepository
+		must(t, json.Unmarshal([]byte(input), &in))
+		err = in.Validate()
+	case "check":
+		var in spec.CheckRepository
+		must(t, json.Unmarshal([]byte(input), &in))
+		err = in.Validate()
 	default:
 		t.Fatalf("no input is called %q", kind)
 	}
@@ -65,8 +77,12 @@ func TestGoodInputsAreAccepted(t *testing.T) {
 			`{"read": "points", "cluster": "prod", "repository": "r"}`,
 			`{"read": "config"}`,
 			`{"read": "jobs", "cluster": "prod"}`,
+			`{"read": "policy", "repository": "r", "for": ["backup", "starrocks"]}`,
 		},
-		"undo": {`{"cluster": "prod", "restore": "restore/prod/a", "keep": "72h", "tables": [{"database": "d", "table": "t"}]}`},
+		"create": {`{"cluster": "prod", "repository": "s3-main"}`, `{"cluster": "prod", "repository": "r", "readOnly": true}`},
+		"drop":   {`{"cluster": "prod", "repository": "s3-main"}`},
+		"check":  {`{"cluster": "prod", "repository": "s3-main"}`, `{"cluster": "prod", "repository": "r", "scratch": true}`},
+		"undo":   {`{"cluster": "prod", "restore": "restore/prod/a", "keep": "72h", "tables": [{"database": "d", "table": "t"}]}`},
 	} {
 		for _, input := range inputs {
 			if got := validated(t, kind, input); got != "" {
@@ -121,9 +137,17 @@ func TestWrongInputsAreRefusedNamingTheFieldAndTheFix(t *testing.T) {
 		{"rename to nothing", "restore", `{` + ok + `, "rename": {"a": ""}}`, []string{`field "rename": "a" → ""`}},
 		{"rename of a table to a database", "restore", `{` + ok + `, "rename": {"a.t": "b"}}`, []string{`both sides name a database, or both a table`}},
 		{"read is missing", "inspect", `{"cluster": "c"}`, []string{`field "read" is missing`}},
-		{"unknown read", "inspect", `{"read": "tables", "cluster": "c"}`, []string{`field "read" is "tables"; it is one of points, point, jobs, repositories, config`}},
+		{"unknown read", "inspect", `{"read": "tables", "cluster": "c"}`, []string{`field "read" is "tables"; it is one of points, point, jobs, repositories, config, policy`}},
 		{"points of no repository", "inspect", `{"read": "points", "cluster": "c"}`, []string{`field "repository" is missing`}},
 		{"jobs of no cluster", "inspect", `{"read": "jobs"}`, []string{`field "cluster" is missing`}},
+		{"policy of no repository", "inspect", `{"read": "policy", "cluster": "c"}`, []string{`field "repository" is missing`}},
+		{"policy for nothing known", "inspect", `{"read": "policy", "repository": "r", "for": ["write"]}`, []string{`field "for" is "write"; it is one of backup, restore, mirror, prune, starrocks`}},
+		{"create nothing", "create", `{}`, []string{`field "cluster" is missing`, `field "repository" is missing`}},
+		{"create with a location", "create", `{` + ok + `, "location": "s3://b/p"}`, []string{`field "location" does not exist; the fields are cluster, repository, readOnly`}},
+		{"create with a key", "create", `{` + ok + `, "secretKey": "x"}`, []string{`looks like a secret`}},
+		{"drop with force", "drop", `{` + ok + `, "force": true}`, []string{`field "force" does not exist; the fields are cluster, repository`}},
+		{"check elsewhere", "check", `{"cluster": "prod", "repository": "a/b"}`, []string{`field "repository" is "a/b"`}},
+		{"check with half a consent", "check", `{` + ok + `, "scratch": "yes"}`, []string{`field "scratch": got string, want true or false`}},
 		{"undo window by hand", "undo", `{"cluster": "c", "keep": "soon"}`, []string{`"soon" is not a duration`}},
 		{"undo window of nothing", "undo", `{"cluster": "c"}`, []string{`field "tables" is missing`}},
 	}
