@@ -22,6 +22,7 @@ type backend struct {
 	running   map[taskKey]bool
 	slots     map[string]chan struct{} // workers of a pool
 	sequence  int64                    // of snapshot directories and rowsets
+	storeErr  error                    // BreakStore
 }
 
 // beTablet is a replica's data.

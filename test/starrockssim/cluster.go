@@ -9,12 +9,8 @@ package starrockssim
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net/url"
-	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -31,7 +27,8 @@ type Options struct {
 	// Tick is the pause between two cycles of the job driver, 3 s in StarRocks. Every other clock scales with it:
 	// resending of tasks (10/3 ticks), time until a dead BE is noticed (6), creation timeout of a tablet (10/3).
 	Tick time.Duration
-	// OpenStore opens a repository's location. Default: storage.Open with the aws.s3.* properties.
+	// OpenStore opens a repository's location. Default: storage.Open with the properties that StarRocks knows: aws.s3.*,
+	// fs.s3a.* (GCS through HMAC keys), username (HDFS).
 	OpenStore func(location string, properties map[string]string) (storage.Store, error)
 	Users     map[string]string // user -> password, each with all privileges; default root without a password
 	ClusterID int64             // default derived from Name
@@ -53,8 +50,9 @@ type Cluster struct {
 	lastID int64
 	lastMS int64 // of the last millisecond-unique timestamp
 	dbs    map[string]*database
-	bin    map[string]*database // dropped databases, for RECOVER DATABASE
-	repos  map[string]*repository
+	bin    map[string]*database   // dropped databases, for RECOVER DATABASE
+	repos  map[string]*repository // by name; shown holds all rows of SHOW REPOSITORIES
+	shown  []*repository
 	users  map[string]*user
 	roles  map[string]*role
 	grants []grant
@@ -102,6 +100,7 @@ func Start(opt Options) (*Cluster, error) {
 		return nil, err
 	}
 	c.goDo(c.drive)
+	c.goDo(c.pingLoop)
 	for _, be := range c.backends {
 		c.goDo(be.reportLoop)
 	}
@@ -142,34 +141,6 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// openStore opens the location the way a FE or BE would, with the credentials of CREATE REPOSITORY.
-func openStore(location string, properties map[string]string) (storage.Store, error) {
-	if dir, ok := strings.CutPrefix(location, "file://"); ok {
-		if err := os.MkdirAll(dir, 0o755); err != nil { // as hadoop does
-			return nil, err
-		}
-	}
-	endpoint := properties["aws.s3.endpoint"]
-	if endpoint != "" && !strings.Contains(endpoint, "://") {
-		scheme := "https://"
-		if properties["aws.s3.enable_ssl"] == "false" {
-			scheme = "http://"
-		}
-		endpoint = scheme + endpoint
-	}
-	if endpoint != "" {
-		if _, err := url.Parse(endpoint); err != nil {
-			return nil, errors.New("aws.s3.endpoint is not a URL")
-		}
-	}
-	return storage.Open(context.Background(), storage.Config{Location: location, S3: storage.S3{
-		Endpoint: endpoint, Region: properties["aws.s3.region"],
-		AccessKey: properties["aws.s3.access_key"], SecretKey: properties["aws.s3.secret_key"],
-		SessionToken: properties["aws.s3.session_token"],
-		PathStyle:    properties["aws.s3.enable_path_style_access"] == "true",
-	}})
-}
-
 // Close stops everything and waits until no goroutine of the cluster is left. Connections are closed.
 func (c *Cluster) Close() {
 	c.mu.Lock()
@@ -180,7 +151,7 @@ func (c *Cluster) Close() {
 	c.change.Broadcast()
 	c.mu.Unlock()
 	c.wg.Wait()
-	for _, r := range c.repos {
+	for _, r := range c.shown {
 		r.store.Close()
 	}
 }

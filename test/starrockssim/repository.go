@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"regexp"
@@ -19,12 +20,12 @@ import (
 type repository struct {
 	id       int64
 	name     string
-	created  string // as __repo_info has it
+	created  time.Time
 	readOnly bool
 	location string
 	root     string // directory below the location
 	store    storage.Store
-	errMsg   string
+	errMsg   string // of the last ping
 }
 
 func (r *repository) snapshotDir(label string) string { return r.root + "__ss_" + label + "/" }
@@ -64,49 +65,69 @@ func (c *Cluster) createRepository(s *session, st *sqlparse.CreateRepository) er
 		return ddlError("Failed to create repository: repository with same name already exist: %s", st.Name)
 	}
 	r := &repository{name: st.Name, readOnly: st.ReadOnly, location: st.Location}
-	if err := c.openRepository(r, st.Properties); err != nil {
+	if err := c.openRepository(s, r, st.Properties); err != nil {
+		if r.store != nil {
+			r.store.Close()
+		}
 		return ddlError("Failed to create repository: %v", err)
 	}
 	c.mu.Lock()
 	defer c.unlock()
 	r.id = c.nextID()
+	// The name may be another than the statement's, of a repository that is there: both are shown from then on.
 	c.repos[r.name] = r
+	c.shown = append(c.shown, r)
 	return nil
 }
 
 // openRepository opens the store and adopts the __repo_info it finds, or writes one.
-func (c *Cluster) openRepository(r *repository, properties []sqlparse.Property) error {
+func (c *Cluster) openRepository(s *session, r *repository, properties []sqlparse.Property) error {
 	store, err := c.opt.OpenStore(r.location, propertyMap(properties))
 	if err != nil {
 		return fmt.Errorf("failed to list remote path: %s/__starrocks_repository_%s/__repo_info. msg: %v", r.location, r.name, err)
 	}
 	r.store = store
-	for _, prefix := range []string{"__palo_repository_", "__starrocks_repository_"} {
-		r.root = prefix + r.name + "/"
-		found, err := c.adopt(r)
-		if err != nil || found {
-			return err
-		}
+	// The older name's directory is only looked at; that it cannot be does not count.
+	const older, prefix = "__palo_repository_", "__starrocks_repository_"
+	if there, err := r.has(c.ctx, older+r.name+"/__repo_info"); err == nil && there {
+		r.root = older + r.name + "/"
+		_, err := c.adopt(r, older)
+		return err
 	}
-	r.created = time.Now().UTC().Format(time.DateTime)
-	text, _ := json.Marshal(repoInfo{r.name, r.created})
-	if err := r.put(c.ctx, r.root+"__repo_info", text); err != nil {
+	r.root = prefix + r.name + "/"
+	if found, err := c.adopt(r, prefix); err != nil || found {
+		return err
+	}
+	now := time.Now().In(s.zone)
+	r.created = now.Truncate(time.Second)
+	text, _ := json.Marshal(repoInfo{r.name, now.Format(time.DateTime)})
+	// S3A sends the object when its stream is closed, and nobody looks at what came of it: a location that can be listed
+	// and not written is accepted (starrocks-measured, part A 01).
+	if err := r.put(c.ctx, r.root+"__repo_info", text); err != nil && r.renames() {
 		return fmt.Errorf("write exception: %v", err)
 	}
 	return nil
 }
 
-func (c *Cluster) adopt(r *repository) (bool, error) {
-	keys, err := r.list(c.ctx, r.root+"__repo_info")
+// createdZone is how the FE reads the time in a __repo_info, whatever zone it was written in.
+var createdZone = time.FixedZone("UTC+8", 8*3600)
+
+func (c *Cluster) adopt(r *repository, prefix string) (bool, error) {
+	key := r.root + "__repo_info"
+	keys, err := r.list(c.ctx, key)
 	if err != nil {
-		return false, fmt.Errorf("failed to list remote path: %s. msg: %v", r.path(r.root+"__repo_info"), err)
+		return false, fmt.Errorf("failed to list remote path: %s. msg: %s", r.path(key), r.statusWords(key, err))
 	}
-	if !slices.Contains(keys, r.root+"__repo_info") {
+	if slices.ContainsFunc(keys, func(k string) bool { return strings.HasPrefix(k, key+"/") }) {
+		return false, errors.New("the existing repo info is not a file")
+	}
+	if !slices.Contains(keys, key) {
 		return false, nil
 	}
-	text, err := readObject(c, r.store, r.root+"__repo_info")
+	text, err := readObject(c, r.store, key)
 	if err != nil {
-		return false, fmt.Errorf("failed to read. file: %s. msg: %v", r.path(r.root+"__repo_info"), err)
+		o, _ := r.store.Stat(c.ctx, key)
+		return false, fmt.Errorf("failed to read. current read offset: 0, read length: %d, file size: %d, file: %s. msg: errors while read data from stream", o.Size, o.Size, r.path(key))
 	}
 	var info repoInfo
 	if err := jsonError(text, &info); err != nil {
@@ -115,10 +136,10 @@ func (c *Cluster) adopt(r *repository) (bool, error) {
 	if info.CreateTime == "" {
 		return false, fmt.Errorf("JSONObject[%q] not found.", "create_time")
 	}
-	if _, err := time.Parse(time.DateTime, info.CreateTime); err != nil {
+	if r.created, err = time.ParseInLocation(time.DateTime, info.CreateTime, createdZone); err != nil {
 		return false, fmt.Errorf("failed to parse create time of repository: %s", info.CreateTime)
 	}
-	r.name, r.created = info.Name, info.CreateTime
+	r.name, r.root = info.Name, prefix+info.Name+"/"
 	return true, nil
 }
 
@@ -143,8 +164,13 @@ func (c *Cluster) dropRepository(st *sqlparse.DropRepository) error {
 		}
 	}
 	delete(c.repos, st.Name)
+	c.shown = without(c.shown, r)
+	c.goDo(func() { r.store.Close() })
 	return nil
 }
+
+// renames says whether BEs write F.part and rename it, and errors of writing show at once: not in object stores.
+func (r *repository) renames() bool { return strings.HasPrefix(r.location, "hdfs://") }
 
 func (r *repository) put(ctx context.Context, key string, body []byte) error {
 	return r.store.Put(ctx, key, bytes.NewReader(body), int64(len(body)), storage.Overwrite)
@@ -186,24 +212,37 @@ func (r *repository) labels(ctx context.Context) ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-// uploadMeta writes one of the FE's files: delete leftovers, write name.part, rename it to name.<md5>.
+// uploadMeta writes one of the FE's files: delete leftovers, write name.part, rename it to name.<md5>. A right that is
+// missing shows as it was measured (starrocks-measured, golden 50): the first time in the rename, then in the delete.
 func (r *repository) uploadMeta(ctx context.Context, dir, name string, body []byte) error {
 	part, final := dir+name+".part", dir+name+"."+md5hex(body)
 	for _, key := range []string{part, final} {
+		there, err := r.has(ctx, key)
+		if err != nil {
+			return fmt.Errorf("failed to check remote path exist: %s. msg: errors while check if path %s exist", r.path(key), r.path(key))
+		}
+		if !there {
+			continue
+		}
 		if err := r.store.Delete(ctx, key); err != nil {
-			return fmt.Errorf("failed to delete remote path: %s. msg: %v", r.path(key), err)
+			return fmt.Errorf("failed to delete remote path: %s. msg: delete path %serror", r.path(key), r.path(key))
 		}
 	}
 	if err := r.put(ctx, part, body); err != nil {
 		return fmt.Errorf("failed to upload file: %s. msg: %v", r.path(part), err)
 	}
-	if err := r.store.Copy(ctx, part, final); err != nil {
-		return fmt.Errorf("failed to rename %s to %s. msg: %v", r.path(part), r.path(final), err)
-	}
-	if err := r.store.Delete(ctx, part); err != nil {
-		return fmt.Errorf("failed to delete remote path: %s. msg: delete path %v", r.path(part), err)
+	if err := move(ctx, r.store, part, final); err != nil {
+		return fmt.Errorf("failed to rename %s to %s, msg: errors while rename %sto %s", r.path(part), r.path(final), r.path(part), r.path(final))
 	}
 	return nil
+}
+
+// move is a rename as object stores have it: copy, then delete.
+func move(ctx context.Context, s storage.Store, from, to string) error {
+	if err := s.Copy(ctx, from, to); err != nil {
+		return err
+	}
+	return s.Delete(ctx, from)
 }
 
 // download fetches a file of the FE by its name without checksum, as Repository.download does.

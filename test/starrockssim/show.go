@@ -2,7 +2,6 @@ package starrockssim
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -92,17 +91,7 @@ func (s *session) showSimple(st *sqlparse.ShowSimple) (*mysqlwire.Result, error)
 		}
 		return answer(backendColumns, c.backendRows(s)), nil
 	case sqlparse.ShowRepositories:
-		var rows [][]any
-		for _, name := range sortedKeys(c.repos) {
-			r := c.repos[name]
-			var errMsg any
-			if r.errMsg != "" {
-				errMsg = r.errMsg
-			}
-			rows = append(rows, []any{r.id, r.name, r.created, strconv.FormatBool(r.readOnly), r.location, "", errMsg})
-		}
-		slices.SortFunc(rows, func(a, b []any) int { return int(a[0].(int64) - b[0].(int64)) })
-		return answer(words("RepoId RepoName CreateTime IsReadOnly Location Broker ErrMsg"), rows), nil
+		return s.showRepositories(), nil
 	case sqlparse.ShowUsers:
 		var rows [][]any
 		for _, name := range sortedKeys(c.users) {

@@ -34,11 +34,25 @@ func (be *backend) upload(t *agentTask, epoch int, fault *Fault) (taskResult, *t
 		if remote[name] == sum {
 			continue
 		}
-		if err := t.repo.store.Put(be.c.ctx, t.remote+name+"."+sum, bytes.NewReader(body), int64(len(body)), storage.Overwrite); err != nil {
+		if err := be.write(t, name, sum, body); err != nil {
 			return taskResult{}, failTask("%v", err)
 		}
 	}
 	return result, nil
+}
+
+// write puts a file into the repository: directly into an object store, elsewhere as F.part that is renamed
+// (starrocks-facts §5.2).
+func (be *backend) write(t *agentTask, name, sum string, body []byte) error {
+	c, store, final := be.c, be.storeOf(t.repo), t.remote+name+"."+sum
+	to := final
+	if t.repo.renames() {
+		to = t.remote + name + ".part"
+	}
+	if err := store.Put(c.ctx, to, bytes.NewReader(body), int64(len(body)), storage.Overwrite); err != nil || to == final {
+		return err
+	}
+	return move(c.ctx, store, to, final)
 }
 
 // lost waits while the backend stands still and says whether its process is another one now.
@@ -65,7 +79,7 @@ func (be *backend) localDir(path string) (*snapshotDir, *taskFailure) {
 // listRemote maps base names to checksums: the text after the last dot, of the first of several.
 func (be *backend) listRemote(t *agentTask) (map[string]string, error) {
 	names := map[string]string{}
-	for o, err := range t.repo.store.List(be.c.ctx, t.remote) {
+	for o, err := range be.storeOf(t.repo).List(be.c.ctx, t.remote) {
 		if err != nil {
 			return nil, err
 		}
@@ -155,7 +169,7 @@ func localName(name string, tablet int64) (string, bool) {
 
 func (be *backend) fetch(t *agentTask, name, sum, to string) ([]byte, *taskFailure) {
 	key := t.remote + name + "." + sum
-	body, err := readObject(be.c, t.repo.store, key)
+	body, err := readObject(be.c, be.storeOf(t.repo), key)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, failTask("failed to open remote file: %s/%s", t.repo.location, key)
 	}
