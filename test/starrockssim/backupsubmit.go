@@ -37,7 +37,7 @@ func (c *Cluster) backupStatement(s *session, st *sqlparse.Backup) error {
 	}
 	used, err := repo.has(c.ctx, repo.snapshotDir(st.Label))
 	if err != nil {
-		return ddlError("failed to list remote path: %s. msg: %v", repo.path(repo.root+"__ss_*"), err)
+		return ddlError("failed to list remote path: %s. msg: %s", repo.path(repo.root+"__ss_*"), said(err))
 	}
 	if used {
 		if strings.EqualFold(propertyMap(st.Properties)["type"], "incremental") {

@@ -8,8 +8,8 @@ import (
 	"starkeep/storage"
 )
 
-// BreakStore cuts backend i (from 0) off from all stores: each of its UPLOAD and DOWNLOAD tasks fails with err's text
-// until BreakStore(i, nil). The FEs and the other backends go on.
+// BreakStore cuts backend i (from 0) off from all stores: each of its UPLOAD and DOWNLOAD tasks fails with err's text,
+// as an IO error, until BreakStore(i, nil). The FEs and the other backends go on.
 func (c *Cluster) BreakStore(i int, err error) {
 	c.change1(func() { c.backends[i].storeErr = err })
 }

@@ -27,8 +27,8 @@ type Options struct {
 	// Tick is the pause between two cycles of the job driver, 3 s in StarRocks. Every other clock scales with it:
 	// resending of tasks (10/3 ticks), time until a dead BE is noticed (6), creation timeout of a tablet (10/3).
 	Tick time.Duration
-	// OpenStore opens a repository's location. Default: storage.Open with the properties that StarRocks knows: aws.s3.*,
-	// fs.s3a.* (GCS through HMAC keys), username (HDFS).
+	// OpenStore opens a repository's location. Default: the function OpenStore, with the properties that StarRocks knows:
+	// aws.s3.*, fs.s3a.* (GCS through HMAC keys), username (HDFS).
 	OpenStore func(location string, properties map[string]string) (storage.Store, error)
 	Users     map[string]string // user -> password, each with all privileges; default root without a password
 	ClusterID int64             // default derived from Name
@@ -124,7 +124,7 @@ func (o Options) withDefaults() Options {
 		o.Tick = 3 * time.Second
 	}
 	if o.OpenStore == nil {
-		o.OpenStore = openStore
+		o.OpenStore = OpenStore
 	}
 	if o.Users == nil {
 		o.Users = map[string]string{"root": ""}

@@ -10,8 +10,9 @@ import (
 	"starkeep/storage"
 )
 
-// openStore opens a location the way a FE or BE would: with the properties of CREATE REPOSITORY alone.
-func openStore(location string, properties map[string]string) (storage.Store, error) {
+// OpenStore opens a location the way a FE or BE would: with the properties of CREATE REPOSITORY alone. It is the default
+// of Options.OpenStore.
+func OpenStore(location string, properties map[string]string) (storage.Store, error) {
 	config, err := storeConfig(location, properties)
 	if err != nil {
 		return nil, err
@@ -59,7 +60,7 @@ func objectStore(bucketAndPrefix string, p map[string]string) (storage.Config, e
 	if c.Region == "" {
 		c.Region = "us-east-1"
 	}
-	if !c.InstanceProfile {
+	if !c.InstanceProfile && p["aws.s3.use_aws_sdk_default_behavior"] != "true" {
 		c.AccessKey, c.SecretKey, c.SessionToken = p["aws.s3.access_key"], p["aws.s3.secret_key"], p["aws.s3.session_token"]
 		if c.AccessKey == "" {
 			return storage.Config{}, errors.New("org.apache.hadoop.fs.s3a.auth.NoAuthWithAWSException: No AWS Credentials provided by TemporaryAWSCredentialsProvider SimpleAWSCredentialsProvider EnvironmentVariableCredentialsProvider IAMInstanceCredentialsProvider : software.amazon.awssdk.core.exception.SdkClientException: Unable to load credentials from system settings. Access key must be specified either via environment variable (AWS_ACCESS_KEY_ID) or system property (aws.accessKeyId).")

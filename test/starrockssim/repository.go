@@ -104,7 +104,7 @@ func (c *Cluster) openRepository(s *session, r *repository, properties []sqlpars
 	// S3A sends the object when its stream is closed, and nobody looks at what came of it: a location that can be listed
 	// and not written is accepted (starrocks-measured, part A 01).
 	if err := r.put(c.ctx, r.root+"__repo_info", text); err != nil && r.renames() {
-		return fmt.Errorf("write exception: %v", err)
+		return fmt.Errorf("write exception: %s", said(err))
 	}
 	return nil
 }
@@ -200,7 +200,7 @@ func (r *repository) has(ctx context.Context, prefix string) (bool, error) {
 func (r *repository) labels(ctx context.Context) ([]string, error) {
 	keys, err := r.list(ctx, r.root+"__ss_")
 	if err != nil {
-		return nil, fmt.Errorf("failed to list remote path: %s. msg: %v", r.path(r.root+"__ss_*"), err)
+		return nil, fmt.Errorf("failed to list remote path: %s. msg: %s", r.path(r.root+"__ss_*"), said(err))
 	}
 	var names []string
 	for _, key := range keys {
@@ -229,7 +229,7 @@ func (r *repository) uploadMeta(ctx context.Context, dir, name string, body []by
 		}
 	}
 	if err := r.put(ctx, part, body); err != nil {
-		return fmt.Errorf("failed to upload file: %s. msg: %v", r.path(part), err)
+		return fmt.Errorf("failed to upload file: %s. msg: %s", r.path(part), said(err))
 	}
 	if err := move(ctx, r.store, part, final); err != nil {
 		return fmt.Errorf("failed to rename %s to %s, msg: errors while rename %sto %s", r.path(part), r.path(final), r.path(part), r.path(final))
@@ -250,7 +250,7 @@ func (r *repository) download(c *Cluster, dir, name string) ([]byte, error) {
 	want := r.path(dir + name)
 	keys, err := r.matching(c.ctx, dir, name)
 	if err != nil {
-		return nil, fmt.Errorf("failed to list remote path: %s*. msg: %v", want, err)
+		return nil, fmt.Errorf("failed to list remote path: %s*. msg: %s", want, said(err))
 	}
 	if len(keys) != 1 {
 		return nil, fmt.Errorf("Expected one file with path: %s. get: %d", want, len(keys))

@@ -18,7 +18,7 @@ func (be *backend) upload(t *agentTask, epoch int, fault *Fault) (taskResult, *t
 	}
 	remote, err := be.listRemote(t)
 	if err != nil {
-		return taskResult{}, failTask("%v", err)
+		return taskResult{}, failTask("IO error: %s", said(err))
 	}
 	var result taskResult
 	for i, name := range dir.names() {
@@ -35,7 +35,7 @@ func (be *backend) upload(t *agentTask, epoch int, fault *Fault) (taskResult, *t
 			continue
 		}
 		if err := be.write(t, name, sum, body); err != nil {
-			return taskResult{}, failTask("%v", err)
+			return taskResult{}, failTask("IO error: %s", said(err))
 		}
 	}
 	return result, nil
@@ -104,7 +104,7 @@ func (be *backend) download(t *agentTask, epoch int, fault *Fault) (taskResult, 
 	}
 	remote, err := be.listRemote(t)
 	if err != nil {
-		return taskResult{}, failTask("%v", err)
+		return taskResult{}, failTask("IO error: %s", said(err))
 	}
 	if len(remote) == 0 {
 		return taskResult{}, failTask("get nothing from remote path: %s/%s", t.repo.location, strings.TrimSuffix(t.remote, "/"))
@@ -174,7 +174,7 @@ func (be *backend) fetch(t *agentTask, name, sum, to string) ([]byte, *taskFailu
 		return nil, failTask("failed to open remote file: %s/%s", t.repo.location, key)
 	}
 	if err != nil {
-		return nil, failTask("%v", err)
+		return nil, failTask("IO error: %s", said(err))
 	}
 	if got := md5hex(body); got != sum {
 		return nil, failTask("invalid md5 of downloaded file: %s, expected: %s, get: %s", to, sum, got)

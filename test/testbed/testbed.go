@@ -46,6 +46,8 @@ type Options struct {
 	Namespaces []string
 	// Temporal is the address of a server that the test runs itself; "" starts one.
 	Temporal string
+	// Repositories are profiles beside the first, which is on S3. They are not created in StarRocks.
+	Repositories []Repository
 }
 
 // Bed is a running set-up. Everything stops with the test.
@@ -134,6 +136,7 @@ func (b *Bed) startSim(t testing.TB, o Options) {
 	t.Helper()
 	sim, err := starrockssim.Start(starrockssim.Options{
 		Name: "bed", Tick: o.Tick, Frontends: o.Frontends, Backends: o.Backends, Users: map[string]string{"root": "", "starkeep": o.Password},
+		OpenStore: openNative(o.Repositories),
 	})
 	if err != nil {
 		t.Fatalf("start the simulated StarRocks: %v", err)
@@ -167,6 +170,13 @@ func (b *Bed) writeConfig(t testing.TB, o Options) string {
 	long := o.Tick * time.Duration(o.Patience)
 	write("access", b.S3.AccessKey)
 	write("secret", b.S3.SecretKey)
+	further := ""
+	for _, r := range o.Repositories {
+		further += r.profile()
+		for name, content := range r.Files {
+			write(name, content)
+		}
+	}
 	write("starkeep.yaml", fmt.Sprintf(`
 clusters:
   %s:
@@ -194,7 +204,7 @@ repositories:
       accessKey: file:access
       secretKey: file:secret
 `, ClusterName, yamlList(b.Sim.Addresses()), password, o.Tick, min(o.Tick, time.Second), o.Heartbeat, 15*long, 40*long, 100*long, 15*long, 20*long, o.Tick, o.Tick,
-		o.Timing, RepositoryName, b.location(), b.S3.Endpoint, b.S3.Region))
+		o.Timing, RepositoryName, b.location(), b.S3.Endpoint, b.S3.Region)+further)
 	return filepath.Join(dir, "starkeep.yaml")
 }
 

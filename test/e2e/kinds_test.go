@@ -1,0 +1,160 @@
+package e2e
+
+import (
+	"crypto/md5"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"starkeep/storage"
+	"starkeep/storage/storagetest"
+	"starkeep/test/testbed"
+	"starkeep/workflows/spec"
+)
+
+// everyKind starts the servers of all kinds of repositories and gives a profile for each.
+func everyKind(t *testing.T) []testbed.Repository {
+	t.Helper()
+	s3 := storagetest.StartS3(t)
+	return []testbed.Repository{
+		testbed.S3Repository("s3_key", s3.User(t, "kinds", "s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")),
+		testbed.FileRepository(t, "directory"),
+	}
+}
+
+// kindsBed is one bed for all kinds: one Temporal server, one StarRocks, one worker, a repository and a database for each.
+func kindsBed(t *testing.T, repositories []testbed.Repository) *guarded {
+	t.Helper()
+	b := testbed.Start(t, testbed.Options{Repositories: repositories, Patience: 20})
+	g := &guarded{Bed: b, log: &output{}}
+	b.Log = zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.Lock(g.log), zapcore.DebugLevel))
+	was := canaries
+	t.Cleanup(func() { canaries = was })
+	canaries = slices.Clone(was)
+	for _, r := range repositories {
+		canaries = append(canaries, r.Secrets...)
+	}
+	b.StartWorker(t)
+	return g
+}
+
+// What a user does first, on every kind of repository: back up, restore over damaged tables, undo, bring a dropped table
+// back. Both sides are made from the one profile.
+func TestEveryKindOfRepositoryBacksUpAndRestores(t *testing.T) {
+	repositories := everyKind(t)
+	g := kindsBed(t, repositories)
+	t.Run("kind", func(t *testing.T) {
+		for _, r := range repositories {
+			t.Run(r.Name, func(t *testing.T) {
+				t.Parallel()
+				g.thereAndBack(t, r)
+			})
+		}
+	})
+	search(t, "the worker's log", g.log.String())
+}
+
+// thereAndBack uses a database that has the repository's name.
+func (g *guarded) thereAndBack(t *testing.T, r testbed.Repository) {
+	db := r.Name
+	tables := [][2]string{{db, "orders"}, {db, "customers"}}
+	if err := g.CreateRepository(t, r.Name); err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{
+		"CREATE DATABASE " + db,
+		"CREATE TABLE " + db + ".orders (dt DATE NOT NULL, id BIGINT NOT NULL, city VARCHAR(20)) DUPLICATE KEY(dt, id) PARTITION BY RANGE(dt) (PARTITION p1 VALUES LESS THAN ('2026-02-01'), PARTITION p2 VALUES LESS THAN ('2026-03-01')) DISTRIBUTED BY HASH(id) BUCKETS 2 PROPERTIES(\"replication_num\"=\"1\")",
+		"CREATE TABLE " + db + ".customers (id BIGINT NOT NULL, name VARCHAR(50)) PRIMARY KEY(id) DISTRIBUTED BY HASH(id) BUCKETS 2 PROPERTIES(\"replication_num\"=\"1\")",
+		"INSERT INTO " + db + ".orders VALUES ('2026-01-05', 1, 'Rome'), ('2026-02-05', 2, 'Oslo'), ('2026-01-09', 3, 'Bern')",
+		"INSERT INTO " + db + ".customers VALUES (1, 'Ada'), (2, 'Bob'), (3, 'Cid')",
+	} {
+		g.Must(t, sql)
+	}
+	before := contents(g.Bed, tables...)
+	want := func(step string, want map[string]string) {
+		t.Helper()
+		for name, got := range contents(g.Bed, tables...) {
+			if got != want[name] {
+				t.Errorf("%s after %s:\n%s\nwant\n%s", name, step, got, want[name])
+			}
+		}
+	}
+
+	var backup spec.BackupResult
+	g.works(t, spec.BackupWorkflow, r.Name+"-backup", spec.Backup{Cluster: testbed.ClusterName, Repository: r.Name, Include: []string{db}}, &backup)
+	if !backup.Complete || backup.Tablets != 6 {
+		t.Errorf("backup: %+v", backup)
+	}
+	verifyObjects(t, r)
+
+	g.Must(t, "TRUNCATE TABLE "+db+".orders")
+	g.Must(t, "INSERT INTO "+db+".customers VALUES (2, 'WRONG')")
+	after := contents(g.Bed, tables...)
+	in := spec.Restore{Cluster: testbed.ClusterName, Repository: r.Name, Point: backup.Point}
+	var swapped spec.RestoreResult
+	g.works(t, spec.RestoreWorkflow, r.Name+"-swap", in, &swapped)
+	want("the swap", before)
+	for _, table := range swapped.Tables {
+		if table.Action != spec.ActionSwap || !table.RowsProven {
+			t.Errorf("restored: %+v", table)
+		}
+	}
+	decide(t, g.Bed, swapped.Undo, spec.UpdateUndo)
+	want("the undo", after)
+
+	g.Must(t, "DROP TABLE "+db+".orders FORCE")
+	in.Include = []string{db + ".orders"}
+	var created spec.RestoreResult
+	g.works(t, spec.RestoreWorkflow, r.Name+"-new", in, &created)
+	after[db+".orders"] = before[db+".orders"]
+	want("the restore of a dropped table", after)
+}
+
+// works runs a workflow that must succeed, and searches all that is seen of it.
+func (g *guarded) works(t *testing.T, workflow, name string, in, out any) {
+	t.Helper()
+	id := strings.ToLower(workflow) + "/" + testbed.ClusterName + "/" + name
+	if err := execute(t, g.Bed, workflow, id, in, out); err != nil {
+		t.Fatalf("%s: %v", id, err)
+	}
+	g.searchRun(t, id, "")
+}
+
+// verifyObjects reads every object of the repository whose name ends in an MD5 and compares.
+func verifyObjects(t *testing.T, r testbed.Repository) {
+	t.Helper()
+	store, err := storage.Open(t.Context(), r.Store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	verified, data := 0, 0
+	for o, err := range store.List(t.Context(), "__starrocks_repository_"+r.Name+"/") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := strings.TrimPrefix(path.Ext(o.Key), ".")
+		if path.Base(o.Key) == "__repo_info" {
+			continue
+		}
+		body, err := storage.ReadAll(t.Context(), store, o.Key, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprintf("%x", md5.Sum(body)); got != sum || int64(len(body)) != o.Size {
+			t.Errorf("%s: MD5 %s of %d bytes", o.Key, got, len(body))
+		}
+		verified++
+		if strings.Contains(o.Key, ".dat.") {
+			data++
+		}
+	}
+	if verified < 15 || data < 4 {
+		t.Errorf("%d objects, %d of them data", verified, data)
+	}
+}
