@@ -1,6 +1,6 @@
 # make test   everything that is checked: formatting, vet, staticcheck, all tests. Last line: "N passed, N failed"
 # make build  bin/starkeep and bin/starkeep-worker
-# make tools  bin/temporal (CLI and dev server), bin/versitygw (S3), bin/staticcheck: pinned in deploy/*.mod
+# make tools  bin/temporal (CLI and dev server), bin/versitygw and bin/minio (S3), bin/staticcheck: pinned in deploy/*.mod
 # make demo   the main job on an embedded default
 # make bench  benchmarks, printed as ratios
 
@@ -11,6 +11,8 @@ SHELL := /bin/bash
 pins   = $(shell cat $(1).mod $(1).sum | sha256sum | cut -c1-12)
 TOOLS := bin/.tools-$(call pins,deploy/tools)
 LINT  := bin/.lint-$(call pins,deploy/lint)
+TOXI  := bin/.toxiproxy-$(call pins,deploy/toxiproxy)
+MINIO := bin/.minio-$(call pins,deploy/minio)
 STRIP := -ldflags '-s -w'
 
 # Kept beside Go's build cache: whoever keeps that between runs keeps the analysis of dependencies too.
@@ -22,7 +24,7 @@ build:
 	go build $(STRIP) -o bin/starkeep ./starter
 	go build $(STRIP) -o bin/starkeep-worker ./worker
 
-tools: $(TOOLS) $(LINT)
+tools: $(TOOLS) $(LINT) $(MINIO)
 
 $(TOOLS):
 	@mkdir -p bin
@@ -35,6 +37,18 @@ $(LINT):
 	@mkdir -p bin
 	@rm -f bin/.lint-*
 	go build -modfile=deploy/lint.mod $(STRIP) -o bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+	@touch $@
+
+$(TOXI):
+	@mkdir -p bin
+	@rm -f bin/.toxiproxy-*
+	go build -modfile=deploy/toxiproxy.mod $(STRIP) -o bin/toxiproxy github.com/Shopify/toxiproxy/v2/cmd/server
+	@touch $@
+
+$(MINIO):
+	@mkdir -p bin
+	@rm -f bin/.minio-*
+	go build -modfile=deploy/minio.mod $(STRIP) -o bin/minio github.com/minio/minio
 	@touch $@
 
 test: tools
