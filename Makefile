@@ -1,6 +1,6 @@
 # make test   everything that is checked: formatting, vet, staticcheck, all tests. Last line: "N passed, N failed"
 # make build  bin/starkeep and bin/starkeep-worker
-# make tools  bin/temporal (CLI and dev server), bin/versitygw and bin/minio (S3), bin/staticcheck: pinned in deploy/*.mod
+# make tools  bin/temporal (CLI and dev server), bin/versitygw and bin/minio (S3), bin/toxiproxy (faults), bin/staticcheck: pinned in deploy/*.mod
 # make demo   the main job on an embedded default
 # make bench  benchmarks, printed as ratios
 
@@ -24,7 +24,7 @@ build:
 	go build $(STRIP) -o bin/starkeep ./starter
 	go build $(STRIP) -o bin/starkeep-worker ./worker
 
-tools: $(TOOLS) $(LINT) $(MINIO)
+tools: $(TOOLS) $(LINT) $(MINIO) $(TOXI)
 
 $(TOOLS):
 	@mkdir -p bin
