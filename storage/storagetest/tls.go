@@ -56,3 +56,12 @@ func writePEM(t testing.TB, name, kind string, data []byte) {
 func insecureClient() *http.Client {
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 }
+
+func loadCertificate(t testing.TB, certificateFile, keyFile string) *tls.Config {
+	t.Helper()
+	certificate, err := tls.LoadX509KeyPair(certificateFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{certificate}}
+}
