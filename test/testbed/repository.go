@@ -2,14 +2,11 @@ package testbed
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"starkeep/starrocks"
 	"starkeep/storage"
-	"starkeep/storage/storagetest"
 	"starkeep/test/starrockssim"
 	"starkeep/worker/config"
 )
@@ -70,26 +67,72 @@ func (b *Bed) CreateRepository(t testing.TB, name string) error {
 	return fe.CreateRepository(t.Context(), starrocks.RepositoryStatement{Name: p.NativeName, Location: p.NativeLocation(), Properties: properties})
 }
 
-// S3Repository is in the server's bucket, with the keys of the server's user.
-func S3Repository(name string, s storagetest.Server) Repository {
-	c := s.Config(name)
-	return Repository{
-		Name: name, Store: c, Secrets: []string{s.SecretKey},
-		Files: map[string]string{name + "-access": s.AccessKey, name + "-secret": s.SecretKey},
-		YAML:  s3YAML(c) + fmt.Sprintf("  accessKey: file:%s-access\n  secretKey: file:%s-secret\n", name, name),
+// NewRepository is the profile of a location: the configuration that makes the worker open c, and StarRocks the same. What
+// StarRocks does in another way is added to YAML as the section starrocks.
+func NewRepository(name string, c storage.Config) Repository {
+	r := Repository{Name: name, Store: c, Files: map[string]string{}}
+	r.line(0, "location", c.Location)
+	switch scheme, _, _ := strings.Cut(c.Location, "://"); scheme {
+	case "s3", "s3a":
+		r.line(0, "s3", "{}")
+		r.line(1, "endpoint", c.S3.Endpoint)
+		r.line(1, "region", c.S3.Region)
+		r.flag(1, "pathStyle", c.S3.PathStyle)
+		r.flag(1, "instanceProfile", c.S3.InstanceProfile)
+		r.keys(1, c.S3.AccessKey, c.S3.SecretKey)
+		if c.S3.Role.ARN != "" {
+			r.line(1, "role", "{}")
+			r.line(2, "arn", c.S3.Role.ARN)
+			r.line(2, "externalId", c.S3.Role.ExternalID)
+			r.line(2, "endpoint", c.S3.Role.Endpoint)
+		}
+	case "gs":
+		r.line(0, "gcs", "{}")
+		r.line(1, "endpoint", c.GCS.Endpoint)
+		r.line(1, "serviceAccountFile", c.GCS.ServiceAccountFile)
+		r.keys(1, c.GCS.AccessKey, c.GCS.SecretKey)
+	case "hdfs":
+		r.line(0, "hdfs", "{}")
+		r.line(1, "user", c.HDFS.User)
+		if len(c.HDFS.NameNodes) > 0 {
+			r.line(1, "nameNodes", yamlList(c.HDFS.NameNodes))
+		}
+	}
+	return r
+}
+
+// line adds a key to the profile; "{}" opens a section, "" is left out.
+func (r *Repository) line(depth int, key, value string) {
+	switch value {
+	case "":
+	case "{}":
+		r.YAML += strings.Repeat("  ", depth) + key + ":\n"
+	default:
+		r.YAML += strings.Repeat("  ", depth) + key + ": " + value + "\n"
 	}
 }
 
-func s3YAML(c storage.Config) string {
-	return fmt.Sprintf("location: %s\ns3:\n  endpoint: %s\n  region: %s\n  pathStyle: true\n", c.Location, c.S3.Endpoint, c.S3.Region)
+func (r *Repository) flag(depth int, key string, set bool) {
+	if set {
+		r.line(depth, key, "true")
+	}
 }
 
-// FileRepository is a directory that the worker and StarRocks both see.
-func FileRepository(t testing.TB, name string) Repository {
-	t.Helper()
-	dir := filepath.Join(t.TempDir(), name)
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		t.Fatal(err)
+// keys puts a pair of keys into files.
+func (r *Repository) keys(depth int, access, secret string) {
+	if access == "" {
+		return
 	}
-	return Repository{Name: name, Store: storage.Config{Location: "file://" + dir}, YAML: "location: file://" + dir}
+	for key, value := range map[string]string{"accessKey": access, "secretKey": secret} {
+		file := fmt.Sprintf("%s-%s-%d", r.Name, key, len(r.Files))
+		r.Files[file] = value
+		r.line(depth, key, "file:"+file)
+	}
+	r.Secrets = append(r.Secrets, secret)
+}
+
+// StarRocksKeys gives StarRocks keys of its own.
+func (r *Repository) StarRocksKeys(access, secret string) {
+	r.line(0, "starrocks", "{}")
+	r.keys(1, access, secret)
 }
