@@ -21,11 +21,33 @@ import (
 func everyKind(t *testing.T) []testbed.Repository {
 	t.Helper()
 	s3 := storagetest.StartS3(t)
-	return []testbed.Repository{
-		testbed.S3Repository("s3_key", s3.User(t, "kinds", "s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")),
-		testbed.FileRepository(t, "directory"),
+	rights := []string{"s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"}
+	list := []testbed.Repository{testbed.NewRepository("directory", storage.Config{Location: "file://" + t.TempDir()})}
+	add := func(name string, c storage.Config) *testbed.Repository {
+		list = append(list, testbed.NewRepository(name, c))
+		return &list[len(list)-1]
 	}
+
+	add("s3_key", s3.User(t, "kind-key", rights...).Config("key"))
+
+	machine := s3.User(t, "kind-machine", rights...)
+	storagetest.StartIMDS(t, machine)
+	profile := s3.Config("profile")
+	profile.S3.AccessKey, profile.S3.SecretKey, profile.S3.InstanceProfile = "", "", true
+	add("s3_profile", profile).Secrets = []string{machine.SecretKey}
+
+	assumed := s3.User(t, "kind-assumed", rights...)
+	caller := s3.User(t, "kind-caller") // may do nothing itself
+	sts := storagetest.StartSTS(t, assumed, storagetest.RoleRule{ARN: roleARN, ExternalID: "backup-2026", Principals: []string{caller.AccessKey}})
+	role := caller.Config("role")
+	role.S3.Role = storage.Role{ARN: roleARN, ExternalID: "backup-2026", Endpoint: sts.Endpoint}
+	r := add("s3_role", role)
+	r.YAML += "starrocks:\n  properties: {aws.s3.sts.endpoint: \"" + sts.Endpoint + "\"}\n"
+	r.Secrets = append(r.Secrets, assumed.SecretKey)
+	return list
 }
+
+const roleARN = "arn:aws:iam::123456789012:role/starkeep"
 
 // kindsBed is one bed for all kinds: one Temporal server, one StarRocks, one worker, a repository and a database for each.
 func kindsBed(t *testing.T, repositories []testbed.Repository) *guarded {
