@@ -58,7 +58,8 @@ type s3Store struct {
 	stall    time.Duration // longest Read without a byte
 }
 
-func newS3Store(ctx context.Context, bucket, prefix string, c S3) (Store, error) {
+// newS3Store makes the client; dialect changes its options.
+func newS3Store(ctx context.Context, bucket, prefix string, c S3, dialect ...func(*s3.Options)) (Store, error) {
 	if err := checkS3(c); err != nil {
 		return nil, err
 	}
@@ -85,6 +86,9 @@ func newS3Store(ctx context.Context, bucket, prefix string, c S3) (Store, error)
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		o.APIOptions = append(o.APIOptions, signer.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware, keys.renewing)
+		for _, change := range dialect {
+			change(o)
+		}
 	})
 	return &s3Store{
 		client: client, transport: transport, bucket: bucket, prefix: prefix, scrub: scrub,

@@ -98,9 +98,10 @@ func readPart(body io.Reader, buffer []byte, last bool) error {
 	return nil
 }
 
-func checksum(data []byte) *string {
-	sum := binary.BigEndian.AppendUint32(nil, crc32.Checksum(data, castagnoli))
-	return aws.String(base64.StdEncoding.EncodeToString(sum))
+func checksum(data []byte) *string { return aws.String(encodeCRC(crc32.Checksum(data, castagnoli))) }
+
+func encodeCRC(sum uint32) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
 }
 
 // settle finds out what an error of the deciding request (PutObject, CompleteMultipartUpload) means: nil if the object
