@@ -1,6 +1,6 @@
 # make test   everything that is checked: formatting, vet, staticcheck, all tests. Last line: "N passed, N failed"
 # make build  bin/starkeep and bin/starkeep-worker
-# make tools  bin/temporal (CLI and dev server), bin/versitygw and bin/minio (S3), bin/toxiproxy (faults), bin/staticcheck: pinned in deploy/*.mod
+# make tools  bin/temporal (CLI and dev server), bin/versitygw and bin/minio (S3), bin/fakegcs (GCS), bin/toxiproxy (faults), bin/staticcheck: pinned in deploy/*.mod
 # make demo   the main job on an embedded default
 # make bench  benchmarks, printed as ratios
 
@@ -13,6 +13,7 @@ TOOLS := bin/.tools-$(call pins,deploy/tools)
 LINT  := bin/.lint-$(call pins,deploy/lint)
 TOXI  := bin/.toxiproxy-$(call pins,deploy/toxiproxy)
 MINIO := bin/.minio-$(call pins,deploy/minio)
+GCS   := bin/.gcs-$(call pins,deploy/gcs)
 STRIP := -ldflags '-s -w'
 
 # Kept beside Go's build cache: whoever keeps that between runs keeps the analysis of dependencies too.
@@ -24,7 +25,7 @@ build:
 	go build $(STRIP) -o bin/starkeep ./starter
 	go build $(STRIP) -o bin/starkeep-worker ./worker
 
-tools: $(TOOLS) $(LINT) $(MINIO) $(TOXI)
+tools: $(TOOLS) $(LINT) $(MINIO) $(TOXI) $(GCS)
 
 $(TOOLS):
 	@mkdir -p bin
@@ -49,6 +50,12 @@ $(MINIO):
 	@mkdir -p bin
 	@rm -f bin/.minio-*
 	go build -modfile=deploy/minio.mod $(STRIP) -o bin/minio github.com/minio/minio
+	@touch $@
+
+$(GCS):
+	@mkdir -p bin
+	@rm -f bin/.gcs-*
+	go build -modfile=deploy/gcs.mod $(STRIP) -o bin/fakegcs github.com/fsouza/fake-gcs-server
 	@touch $@
 
 test: tools
