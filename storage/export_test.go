@@ -14,5 +14,20 @@ func PartSizeFor(size int64) int64 { return partSizeFor(size, 16*mib) }
 // FileKind classifies an error of the file system.
 func FileKind(err error) error { return fileKind(err) }
 
-// SetStall is how long a read of an S3 store waits for a byte.
-func SetStall(s Store, d time.Duration) { s.(*s3Store).stall = d }
+// SetPatience is how long a store of an HTTP provider waits for a silent server, however much it works.
+func SetPatience(s Store, d time.Duration) {
+	t := httpTransport(s)
+	t.stall, t.quick.ResponseHeaderTimeout, t.works.ResponseHeaderTimeout = d, d, d
+}
+
+func httpTransport(s Store) *transport {
+	switch s := s.(type) {
+	case *s3Store:
+		return s.transport
+	case *hmacStore:
+		return s.transport
+	case *gcsStore:
+		return s.transport
+	}
+	panic("no HTTP provider")
+}

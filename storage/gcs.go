@@ -83,16 +83,15 @@ func checkGCS(c GCS) error {
 // Get holds what the connection buffers. Uploads that were not finished are dropped by GCS after a week and cost nothing.
 type gcsStore struct {
 	api       *raw.Service
-	transport *http.Transport
+	transport *transport
 	bucket    string
 	prefix    string      // "" or ending in '/'
 	bucketMet atomic.Bool // the bucket answered once: an absent object is no sign of an absent bucket
 
 	// The package's tests use smaller ones.
-	chunk       int           // bytes of one request of a large upload; a multiple of 256 KiB
-	single      int64         // largest object put in one request
-	rewriteStep int64         // bytes that the server copies in one request; 0: as it likes
-	stall       time.Duration // longest Read without a byte
+	chunk       int   // bytes of one request of a large upload; a multiple of 256 KiB
+	single      int64 // largest object put in one request
+	rewriteStep int64 // bytes that the server copies in one request; 0: as it likes
 }
 
 func newGCSStore(ctx context.Context, bucket, prefix string, c GCS) (Store, error) {
@@ -116,7 +115,7 @@ func newGCSStore(ctx context.Context, bucket, prefix string, c GCS) (Store, erro
 	}
 	return &gcsStore{
 		api: api, transport: transport, bucket: bucket, prefix: prefix,
-		chunk: 16 * mib, single: 16 * mib, stall: stallTimeout,
+		chunk: 16 * mib, single: 16 * mib,
 	}, nil
 }
 

@@ -26,7 +26,7 @@ func (s *gcsStore) Get(ctx context.Context, key string, offset, length int64) (i
 	if err := checkRange(key, offset, length); err != nil {
 		return nil, err
 	}
-	return newResumed(ctx, key, &gcsConn{store: s, key: key}, offset, length, s.stall)
+	return newResumed(ctx, key, &gcsConn{store: s, key: key}, offset, length)
 }
 
 func (c *gcsConn) explain(ctx context.Context, err error) error {

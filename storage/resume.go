@@ -37,11 +37,10 @@ type resumed struct {
 	ctx    context.Context
 	key    string
 	from   connector
-	stall  time.Duration // longest Read without a byte
-	next   int64         // offset of the next byte
-	end    int64         // offset behind the last byte; -1: not known yet, read to the end
-	broken int           // connections in a row that brought nothing
-	sum    uint32        // CRC-32C of what was read, if want is set
+	next   int64  // offset of the next byte
+	end    int64  // offset behind the last byte; -1: not known yet, read to the end
+	broken int    // connections in a row that brought nothing
+	sum    uint32 // CRC-32C of what was read, if want is set
 	want   *uint32
 
 	conn   io.ReadCloser
@@ -50,8 +49,8 @@ type resumed struct {
 }
 
 // newResumed opens the first connection.
-func newResumed(ctx context.Context, key string, from connector, offset, length int64, stall time.Duration) (io.ReadCloser, error) {
-	r := &resumed{ctx: ctx, key: key, from: from, stall: stall, next: offset, end: -1}
+func newResumed(ctx context.Context, key string, from connector, offset, length int64) (io.ReadCloser, error) {
+	r := &resumed{ctx: ctx, key: key, from: from, next: offset, end: -1}
 	if length > 0 {
 		r.end = offset + length
 	}
@@ -76,7 +75,7 @@ func (r *resumed) connect() (*connection, error) {
 
 func (r *resumed) Read(p []byte) (int, error) {
 	for r.err == nil {
-		n, err := r.readConn(p)
+		n, err := r.conn.Read(p)
 		r.next += int64(n)
 		if n > 0 {
 			r.broken = 0
@@ -108,13 +107,6 @@ func (r *resumed) atEnd() error {
 		return &Error{Op: "get", Key: r.key, Kind: ErrUnavailable, Err: fmt.Errorf("damaged on the way: CRC-32C %08x, want %08x", r.sum, *r.want)}
 	}
 	return io.EOF
-}
-
-// readConn reads from the connection and breaks it off when no byte comes for the stall time.
-func (r *resumed) readConn(p []byte) (int, error) {
-	watchdog := time.AfterFunc(r.stall, r.cancel)
-	defer watchdog.Stop()
-	return r.conn.Read(p)
 }
 
 // resume replaces a connection that broke because of cause. A request that failed after all of the client's attempts is

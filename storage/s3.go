@@ -3,13 +3,10 @@ package storage
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"iter"
 	"math/rand/v2"
-	"net"
 	"net/http"
-	"os"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -29,8 +26,6 @@ const (
 
 	requestAttempts = 5               // of each request, for the errors that the SDK holds to be passing
 	requestBackoff  = 5 * time.Second // longest pause between two of them; the first is 50 to 100 ms, and they grow by four
-	answerTimeout   = 5 * time.Minute // until an answer begins: completing a large upload may take minutes
-	stallTimeout    = time.Minute     // without a byte sent or received, the connection counts as broken
 	deleteBatch     = 1000            // keys of one DeleteObjects, S3's limit
 )
 
@@ -45,17 +40,16 @@ const (
 // until the bucket's lifecycle rule (AbortIncompleteMultipartUpload) removes them.
 type s3Store struct {
 	client    *s3.Client
-	transport *http.Transport
+	transport *transport
 	bucket    string
 	prefix    string // "" or ending in '/'
 	scrub     *scrubber
 	bucketMet atomic.Bool // the bucket answered once: an absent object is no sign of an absent bucket
 
 	// Sizes in bytes; the package's tests use smaller ones.
-	partSize int64         // parts of an upload
-	single   int64         // largest object put or copied in one request
-	copyPart int64         // parts of a server-side copy
-	stall    time.Duration // longest Read without a byte
+	partSize int64 // parts of an upload
+	single   int64 // largest object put or copied in one request
+	copyPart int64 // parts of a server-side copy
 }
 
 // newS3Store makes the client; dialect changes its options.
@@ -92,7 +86,7 @@ func newS3Store(ctx context.Context, bucket, prefix string, c S3, dialect ...fun
 	})
 	return &s3Store{
 		client: client, transport: transport, bucket: bucket, prefix: prefix, scrub: scrub,
-		partSize: 16 * mib, single: 16 * mib, copyPart: 256 * mib, stall: stallTimeout,
+		partSize: 16 * mib, single: 16 * mib, copyPart: 256 * mib,
 	}, nil
 }
 
@@ -101,54 +95,6 @@ func checkS3(c S3) error {
 		return err
 	}
 	return checkEndpoint("S3 endpoint", c.Endpoint)
-}
-
-func newTransport(caFile string) (*http.Transport, error) {
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-	transport := &http.Transport{
-		Proxy: http.ProxyFromEnvironment,
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := dialer.DialContext(ctx, network, address)
-			if err != nil {
-				return nil, err
-			}
-			return &stallConn{conn}, nil
-		},
-		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:   10 * time.Second,
-		ResponseHeaderTimeout: answerTimeout,
-		MaxIdleConnsPerHost:   64,
-		IdleConnTimeout:       90 * time.Second,
-		DisableCompression:    true, // bodies are stored bytes
-		WriteBufferSize:       64 << 10,
-		ReadBufferSize:        64 << 10,
-	}
-	if caFile == "" {
-		return transport, nil
-	}
-	pem, err := os.ReadFile(caFile)
-	if err != nil {
-		return nil, openError("CA file: %w", err)
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, openError("CA file %s holds no PEM certificate", caFile)
-	}
-	transport.TLSClientConfig.RootCAs = pool
-	return transport, nil
-}
-
-// stallConn breaks a connection whose peer takes no bytes any more.
-type stallConn struct{ net.Conn }
-
-func (c *stallConn) Write(p []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(stallTimeout)); err != nil {
-		return 0, err
-	}
-	return c.Conn.Write(p)
 }
 
 // newRetryer is the SDK's, without its client-wide retry quota: one broken server must not use up the next one's
@@ -257,7 +203,7 @@ func (s *s3Store) whichIsAbsent(ctx context.Context, op, key string, absent erro
 		return absent
 	}
 	if kind := s3Kind(err); kind == ErrNotFound || kind == ErrNoBucket {
-		return &Error{Op: op, Key: key, Kind: ErrNoBucket, Err: errors.New("bucket " + s.bucket + " does not exist")}
+		return &Error{Op: op, Key: key, Kind: ErrNoBucket, Err: errors.New("bucket " + s.bucket + " does not exist; " + s.advice("NoSuchBucket", "", ""))}
 	}
 	return absent
 }

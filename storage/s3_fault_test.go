@@ -73,7 +73,7 @@ func TestS3ReadGoesOnWhereTheConnectionStalled(t *testing.T) {
 	proxy, s, direct, _ := faulty(t)
 	data := content(4 * mib)
 	write(t, direct, "object", data)
-	storage.SetStall(s, 300*time.Millisecond)
+	storage.SetPatience(s, time.Second)
 	never := make(chan struct{})
 	var requests atomic.Int64
 	proxy.Inject(func(*http.Request) storagetest.Fault {

@@ -27,7 +27,7 @@ func (s *s3Store) Get(ctx context.Context, key string, offset, length int64) (io
 	if err := checkRange(key, offset, length); err != nil {
 		return nil, err
 	}
-	return newResumed(ctx, key, &s3Conn{store: s, key: key}, offset, length, s.stall)
+	return newResumed(ctx, key, &s3Conn{store: s, key: key}, offset, length)
 }
 
 func (c *s3Conn) explain(ctx context.Context, err error) error {

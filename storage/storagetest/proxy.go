@@ -9,15 +9,21 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 )
 
 // Fault is what a Proxy does to one request.
 type Fault struct {
-	// Status answers without asking the server; Code is S3's error code in the body.
-	Status int
-	Code   string
+	// Status answers without asking the server, in the words of S3 or of Google's JSON API as the request's path tells. Code
+	// is the error code in the body; without it the body is a web page.
+	Status     int
+	Code       string
+	RetryAfter string // that header's value
+
+	// Drop breaks the connection before the server has seen the request.
+	Drop bool
 
 	// Lose lets the server carry the request out and breaks the connection instead of answering.
 	Lose bool
@@ -89,17 +95,37 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, forward http.Handl
 		wait(r, fault.Hang)
 		panic(http.ErrAbortHandler)
 	}
+	if fault.Drop {
+		_, _ = io.Copy(io.Discard, r.Body)
+		panic(http.ErrAbortHandler)
+	}
 	if fault.Status != 0 {
 		_, _ = io.Copy(io.Discard, r.Body)
-		w.Header().Set("Content-Type", "application/xml")
-		w.WriteHeader(fault.Status)
-		fmt.Fprintf(w, "<Error><Code>%s</Code><Message>made by the test</Message></Error>", fault.Code)
+		refuse(w, r, fault)
 		return
 	}
 	if fault.Damage && r.Method != http.MethodGet {
 		r.Body = &damagedBody{ReadCloser: r.Body}
 	}
 	forward.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), faultKey{}, fault)))
+}
+
+// refuse answers as the server would.
+func refuse(w http.ResponseWriter, r *http.Request, fault Fault) {
+	kind, body := "application/xml", fmt.Sprintf("<Error><Code>%s</Code><Message>made by the test</Message></Error>", fault.Code)
+	switch {
+	case fault.Code == "":
+		kind, body = "text/html", "<html><body>made by the test</body></html>"
+	case strings.Contains(r.URL.Path, "/storage/v1/"):
+		kind = "application/json"
+		body = fmt.Sprintf(`{"error":{"code":%d,"message":"made by the test","errors":[{"reason":%q}]}}`, fault.Status, fault.Code)
+	}
+	w.Header().Set("Content-Type", kind)
+	if fault.RetryAfter != "" {
+		w.Header().Set("Retry-After", fault.RetryAfter)
+	}
+	w.WriteHeader(fault.Status)
+	_, _ = io.WriteString(w, body)
 }
 
 func wait(r *http.Request, until <-chan struct{}) {
