@@ -39,7 +39,7 @@ func (a *Activities) Await(ctx context.Context, u UnitRef) (JobEnd, error) {
 	if err != nil {
 		return JobEnd{}, failure(ctx, err)
 	}
-	end, err := (&watch{work: w, cancelled: u.Cancel, stall: newStall(w.cluster.Timing, time.Now)}).run(ctx)
+	end, err := (&watch{work: w, cancelled: u.Cancel, stall: newStall(w.patience(), time.Now)}).run(ctx)
 	if u.Cancel && temporal.IsCanceledError(err) {
 		end.Cancelled = true
 		return end, nil

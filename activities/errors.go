@@ -39,6 +39,8 @@ type UnitFailure struct {
 	Culprits  []int  `json:"culprits,omitempty"`  // indexes of the plan's parts that made it fail
 	Reason    string `json:"reason"`              // in StarRocks' own words
 	State     string `json:"state,omitempty"`     // the FE's state when it failed
+
+	Backends []BackendTrouble `json:"backends,omitempty"` // a scratch unit's: the BEs that kept it from going on
 }
 
 func fail(kind, format string, args ...any) *Failure {

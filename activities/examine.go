@@ -43,8 +43,8 @@ func (w *watch) hopeless(ctx context.Context, j *starrocks.Job) *UnitFailure {
 	case stuckLong:
 		if j.State.Cancellable() {
 			culprits := w.unfinished(ctx, j)
-			return &UnitFailure{Culprits: culprits, State: string(j.State),
-				Reason: fmt.Sprintf("no progress in %s for %s, waiting for %s", j.State, w.cluster.Timing.StallCancel, w.waitingFor(ctx, j))}
+			return &UnitFailure{Culprits: culprits, State: string(j.State), Backends: w.blamed(j),
+				Reason: fmt.Sprintf("no progress in %s for %s, waiting for %s", j.State, w.stall.timing.StallCancel, w.waitingFor(ctx, j))}
 		}
 		w.warn("no progress in %s for %s, waiting for %s; a job in COMMIT is not cancelled", j.State, w.cluster.Timing.StallCancel, w.waitingFor(ctx, j))
 	}
@@ -63,7 +63,7 @@ func (w *watch) failing(ctx context.Context, j *starrocks.Job) *UnitFailure {
 		return &UnitFailure{Transient: true, Reason: reason, State: string(j.State)}
 	}
 	wasDead := w.dead
-	if w.dead = w.deadBackendOnly(ctx, j); w.dead {
+	if w.dead = !w.Scratch && w.deadBackendOnly(ctx, j); w.dead {
 		w.warn("waiting for %s: %s", w.waitingFor(ctx, j), reason)
 		return nil
 	}
@@ -75,11 +75,19 @@ func (w *watch) failing(ctx context.Context, j *starrocks.Job) *UnitFailure {
 		w.stall.progressed()
 		return nil
 	}
-	f := UnitFailure{Reason: reason, State: string(j.State)}
+	f := UnitFailure{Reason: reason, State: string(j.State), Backends: w.blamed(j)}
 	if f.Transient = slices.ContainsFunc(errs, func(e starrocks.TaskError) bool { return freshAttemptHelps(e.Class) }); !f.Transient {
 		f.Culprits = w.unfinished(ctx, j)
 	}
 	return &f
+}
+
+// blamed lists the BEs that a check's job waits for. A backup's or restore's may be many, and they are in its reason.
+func (w *watch) blamed(j *starrocks.Job) []BackendTrouble {
+	if !w.Scratch {
+		return nil
+	}
+	return troubledBackends(j)
 }
 
 // freshAttemptHelps tells errors that stay with the job but not with the data.

@@ -35,6 +35,8 @@ func (a *Activities) Inspect(ctx context.Context, in spec.Inspect) (spec.Inspect
 		out.Repositories, err = a.known(ctx, in.Cluster)
 	case spec.ReadConfig:
 		out.Checks = a.checks(ctx)
+	case spec.ReadPolicy:
+		out.Policy, err = a.policy(in.Repository, in.For)
 	}
 	return out, failure(ctx, err)
 }

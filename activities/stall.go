@@ -25,6 +25,15 @@ func newStall(t Timing, now func() time.Time) *stall {
 	return &stall{timing: t, now: now}
 }
 
+// patience is how long the unit's job may stand still. A check's holds nothing that would be lost, and somebody waits.
+func (w *work) patience() Timing {
+	t := w.cluster.Timing
+	if w.Scratch {
+		t.ErrorStall, t.StallCancel = t.ErrorStall/4, t.StallWarn
+	}
+	return t
+}
+
 // verdict is what a stall makes of a row.
 type verdict int
 

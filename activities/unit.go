@@ -38,6 +38,7 @@ type UnitRef struct {
 	Replication int               `json:"replication,omitempty"`
 	FailBusy    bool              `json:"failBusy,omitempty"` // Submit: do not wait for somebody else's job
 	Cancel      bool              `json:"cancel,omitempty"`   // Await: a cancel was asked for before anybody watched
+	Scratch     bool              `json:"scratch,omitempty"`  // Await: of a check, and given up early
 }
 
 // work is a unit with all it needs resolved.

@@ -18,3 +18,8 @@ func IsScratch(database string) bool { return scratch.MatchString(database) }
 
 // ScratchLabels begins the labels of all snapshots of a scratch database.
 func ScratchLabels(database string) string { return "sk_" + database + "_" }
+
+// ScratchPrefixes are the prefixes of all that a check writes down about a scratch database of the cluster.
+func ScratchPrefixes(cluster, database string) []string {
+	return []string{ProbePrefix(cluster, database), PlanPrefix(cluster, database), ClusterPrefix(cluster) + "snapshots/" + ScratchLabels(database)}
+}

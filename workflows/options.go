@@ -22,6 +22,11 @@ func short(ctx workflow.Context, heartbeat time.Duration, summary string) workfl
 	return withOptions(ctx, 10*time.Minute, 24*time.Hour, heartbeat, summary)
 }
 
+// brief is for what a person waits for: it is given up soon.
+func brief(ctx workflow.Context, heartbeat time.Duration, summary string) workflow.Context {
+	return withOptions(ctx, 5*time.Minute, 10*time.Minute, heartbeat, summary)
+}
+
 // long is for activities that handle many objects or statements.
 func long(ctx workflow.Context, heartbeat time.Duration, summary string) workflow.Context {
 	return withOptions(ctx, 24*time.Hour, 48*time.Hour, heartbeat, summary)

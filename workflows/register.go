@@ -15,6 +15,10 @@ func Register(r worker.WorkflowRegistry) {
 		spec.DatabaseJobWorkflow: DatabaseJob,
 		spec.UndoWindowWorkflow:  UndoWindow,
 		spec.InspectWorkflow:     Inspect,
+
+		spec.CreateRepositoryWorkflow: CreateRepository,
+		spec.CheckRepositoryWorkflow:  CheckRepository,
+		spec.DropRepositoryWorkflow:   DropRepository,
 	} {
 		r.RegisterWorkflowWithOptions(w, workflow.RegisterOptions{Name: name})
 	}

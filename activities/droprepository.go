@@ -1,0 +1,159 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+
+	"starkeep/starrocks"
+	"starkeep/workflows/spec"
+)
+
+// DropRepository makes a cluster forget a repository. It is refused, as DatabaseBusy, while a run of starkeep or a job of
+// anybody uses it there; nothing in the store is touched. A repository that is not there counts as dropped.
+func (a *Activities) DropRepository(ctx context.Context, ref RepositoryRef) (spec.DropRepositoryResult, error) {
+	defer keepAlive(ctx)()
+	c, r, err := a.both(ref.Cluster, ref.Repository)
+	if err != nil {
+		return spec.DropRepositoryResult{}, failure(ctx, err)
+	}
+	out, err := dropRepository(ctx, c, r)
+	if err != nil {
+		err = fmt.Errorf("drop repository %s of cluster %s: %w", r.Name, c.Name, err)
+	}
+	return out, failure(ctx, err)
+}
+
+func dropRepository(ctx context.Context, c *Cluster, r *Repository) (spec.DropRepositoryResult, error) {
+	out := spec.DropRepositoryResult{Cluster: c.Name, Repository: r.Name, Location: r.Location, Remains: remains(r)}
+	known, err := c.FE.Repositories(ctx)
+	if err != nil {
+		return out, err
+	}
+	at := slices.IndexFunc(known, func(k starrocks.Repository) bool { return k.Name == r.Native })
+	if at < 0 {
+		out.Message = fmt.Sprintf("cluster %s has no repository %s", c.Name, r.Native)
+		return out, nil
+	}
+	out.Location = known[at].Location
+	if runs, err := openRuns(ctx, c.Name, r.Name); err != nil || len(runs) > 0 {
+		return out, errors.Join(err, inUse(runs))
+	}
+	err = c.FE.DropRepository(ctx, r.Native)
+	if errors.Is(err, starrocks.ErrRepositoryBusy) {
+		return out, stillUsed(ctx, c, r, err)
+	}
+	if err != nil && !errors.Is(err, starrocks.ErrRepositoryMissing) {
+		return out, err
+	}
+	out.Dropped = true
+	out.Message = fmt.Sprintf("cluster %s has forgotten repository %s at %s", c.Name, r.Native, out.Location)
+	return out, nil
+}
+
+// inUse refuses because of our own runs: between two statements StarRocks knows nothing of them.
+func inUse(runs []string) error {
+	if len(runs) == 0 {
+		return nil
+	}
+	f := fail(spec.ErrorDatabaseBusy, "it is used by %s; wait for the end, or cancel", strings.Join(runs, ", "))
+	f.Final = true
+	return f
+}
+
+// openRuns lists the open backups and restores of a cluster with a repository, by workflow id.
+func openRuns(ctx context.Context, cluster, repository string) ([]string, error) {
+	t := activity.GetClient(ctx)
+	if t == nil { // not run by a worker
+		return nil, nil
+	}
+	query := fmt.Sprintf("WorkflowType IN ('%s', '%s') AND ExecutionStatus = 'Running'", spec.BackupWorkflow, spec.RestoreWorkflow)
+	var runs []string
+	var page []byte
+	for {
+		answer, err := t.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query, NextPageToken: page})
+		if err != nil {
+			return nil, fmt.Errorf("list the open runs in Temporal: %w", err)
+		}
+		for _, run := range answer.Executions {
+			uses, err := runUses(ctx, t, run.Execution.WorkflowId, run.Execution.RunId, cluster, repository)
+			if err != nil {
+				return nil, err
+			}
+			if uses {
+				runs = append(runs, run.Execution.WorkflowId)
+			}
+		}
+		if page = answer.NextPageToken; len(page) == 0 {
+			return runs, nil
+		}
+	}
+}
+
+// runUses reads from a run's first event what it was started with.
+func runUses(ctx context.Context, t client.Client, id, run, cluster, repository string) (bool, error) {
+	history := t.GetWorkflowHistory(ctx, id, run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	if !history.HasNext() {
+		return false, nil
+	}
+	event, err := history.Next()
+	if err != nil {
+		return false, fmt.Errorf("read the input of %s: %w", id, err)
+	}
+	var in RepositoryRef
+	err = converter.GetDefaultDataConverter().FromPayloads(event.GetWorkflowExecutionStartedEventAttributes().GetInput(), &in)
+	return err == nil && in == RepositoryRef{Cluster: cluster, Repository: repository}, nil
+}
+
+// stillUsed names the jobs because of which StarRocks refused. It does not say itself which repository a job uses: those
+// whose snapshot is in this one are named, else all that run.
+func stillUsed(ctx context.Context, c *Cluster, r *Repository, refused error) error {
+	jobs, err := c.FE.Jobs(ctx)
+	if err != nil {
+		return refused
+	}
+	var here, all []string
+	for _, j := range jobs {
+		if j.State.Terminal() {
+			continue
+		}
+		name := fmt.Sprintf("%s of database %s, label %s, in %s", j.Kind, j.Database, j.Label, j.State)
+		all = append(all, name)
+		if there, err := (&work{UnitRef: UnitRef{Label: j.Label}, repository: r}).written(ctx); err == nil && there {
+			here = append(here, name)
+		}
+	}
+	said := fail(spec.ErrorDatabaseBusy, "%v; one of these uses it: %s; wait for the end, or cancel it", refused, strings.Join(all, "; "))
+	if len(here) > 0 {
+		said = fail(spec.ErrorDatabaseBusy, "%v: %s; wait for the end, or cancel it", refused, strings.Join(here, "; "))
+	}
+	said.Final = true
+	return said
+}
+
+// remains says what a dropped repository leaves in the store, and how it is got rid of.
+func remains(r *Repository) string {
+	p := Place{Repository: r.Name, Location: r.Location, Kind: r.Kind}
+	native := strings.TrimSuffix(starrocks.RepositoryPrefix(r.Native), "/")
+	at := locationParts(r.Location)
+	var remove string
+	switch p.kindOf() {
+	case KindS3:
+		remove = fmt.Sprintf("aws s3 rm --recursive s3://%[1]s/ and aws s3 rm --recursive s3://%[2]s/", at.objects(native), at.objects("__starkeep"))
+	case KindGCS:
+		remove = fmt.Sprintf("gcloud storage rm --recursive gs://%[1]s/ gs://%[2]s/", at.objects(native), at.objects("__starkeep"))
+	case KindHDFS:
+		remove = fmt.Sprintf("hdfs dfs -rm -r %[1]s/%[2]s %[1]s/__starkeep", r.Location, native)
+	default:
+		remove = fmt.Sprintf("remove %s/%s and __starkeep beside it", strings.TrimPrefix(r.Location, "file://"), native)
+	}
+	return fmt.Sprintf("All snapshots and restore points stay at %s: starkeep repo create %s attaches to them again, on any cluster. To delete them for good, when no cluster needs them: %s", r.Location, r.Name, remove)
+}
