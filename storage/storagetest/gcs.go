@@ -43,8 +43,20 @@ type gcsDoor struct {
 }
 
 // StartGCS starts a server for the length of a test. Without the binary (STARKEEP_FAKEGCS, else bin/fakegcs of the module
-// or of one above it) the test is skipped, or fails when CI=true.
+// or of one above it) the test is skipped, or fails when CI=true. Its objects are files: it cannot hold a key below another
+// object's, nor segments of more than some 240 bytes.
 func StartGCS(t testing.TB) GCS {
+	t.Helper()
+	return startGCS(t, "filesystem")
+}
+
+// StartGCSInMemory starts a server that holds keys of any shape, and slows down with every object.
+func StartGCSInMemory(t testing.TB) GCS {
+	t.Helper()
+	return startGCS(t, "memory")
+}
+
+func startGCS(t testing.TB, backend string) GCS {
 	t.Helper()
 	binary := findTool(t, "fakegcs")
 	door := &gcsDoor{rights: map[string][]string{}}
