@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -11,12 +10,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
-	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
@@ -27,10 +23,6 @@ const (
 	defaultSession = "starkeep"
 	roleLifetime   = time.Hour       // of an assumed role's keys: the longest that every role allows, also one assumed by a role
 	renewAhead     = 5 * time.Minute // keys are replaced this long before they expire
-
-	metadataDial     = time.Second // the metadata service is on the machine itself
-	metadataAnswer   = 2 * time.Second
-	metadataAttempts = 5
 )
 
 // keySource says where keys come from, in words for people.
@@ -182,7 +174,7 @@ func ownConfig(ctx context.Context, c S3, scrub *scrubber) (aws.Config, *s3Keys,
 		static := credentials.NewStaticCredentialsProvider(c.AccessKey, c.SecretKey, c.SessionToken)
 		return aws.Config{Region: c.Region}, &s3Keys{source: fromProfile, cache: aws.NewCredentialsCache(static), scrub: scrub}, nil
 	case c.InstanceProfile:
-		return aws.Config{Region: c.Region}, &s3Keys{source: fromMachine, cache: aws.NewCredentialsCache(metadataKeys(), renewEarly), scrub: scrub}, nil
+		return aws.Config{Region: c.Region}, &s3Keys{source: fromMachine, cache: aws.NewCredentialsCache(newMetadataKeys(), renewEarly), scrub: scrub}, nil
 	}
 	options := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{}), config.WithCredentialsCacheOptions(renewEarly)}
 	if c.Region != "" {
@@ -200,22 +192,6 @@ func ownConfig(ctx context.Context, c S3, scrub *scrubber) (aws.Config, *s3Keys,
 }
 
 func renewEarly(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = renewAhead }
-
-// metadataKeys asks the instance metadata service, by IMDSv2 alone and never through a proxy. Its limits are wider than the
-// SDK's, whose half second a busy machine misses.
-func metadataKeys() aws.CredentialsProvider {
-	service := imds.New(imds.Options{
-		EnableFallback: aws.FalseTernary,
-		HTTPClient: &http.Client{Transport: &http.Transport{
-			DialContext:           (&net.Dialer{Timeout: metadataDial}).DialContext,
-			ResponseHeaderTimeout: metadataAnswer,
-			DisableKeepAlives:     true, // three requests an hour
-		}},
-		Retryer: retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = metadataAttempts }),
-		Logger:  logging.Nop{},
-	})
-	return ec2rolecreds.New(func(o *ec2rolecreds.Options) { o.Client = service })
-}
 
 // assumedRole trades keys for those of a role, over the store's own connections (CA file, proxy).
 func assumedRole(role Role, region string, client *http.Client, base *s3Keys) *s3Keys {

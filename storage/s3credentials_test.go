@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -146,6 +148,120 @@ func TestS3KeysOfARoleAreFetchedOnceAndRenewedBeforeTheyExpire(t *testing.T) {
 				t.Errorf("keys of the machine were fetched %d times", imds.Fetched())
 			}
 		})
+	}
+}
+
+// As the SDK does by design: an outage of the metadata service leaves a machine the keys that it has.
+func TestS3KeysOutliveAMetadataServiceThatIsDown(t *testing.T) {
+	noEnvironment(t)
+	server := storagetest.StartS3(t)
+	imds := storagetest.StartIMDS(t, server)
+	imds.Expire(-time.Second)
+	s := open(t, machine(server.Config("x")))
+	write(t, s, "before", nil)
+	imds.Fail(answerWith(http.StatusInternalServerError, ""))
+	write(t, s, "after", nil)
+}
+
+// A clock that is wrong by an hour is put right by what the server says, for a HEAD too, whose refusal has no code.
+func TestS3RequestsAreSignedByTheServersClock(t *testing.T) {
+	const ahead = time.Hour
+	var refused atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		now := time.Now().Add(ahead)
+		w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
+		signed, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+		if err != nil || now.Sub(signed).Abs() > 15*time.Minute {
+			refused.Add(1)
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = w.Write([]byte("<Error><Code>RequestTimeTooSkewed</Code><Message>The difference is too large.</Message></Error>"))
+			return
+		}
+		w.Header().Set("Content-Range", "bytes 0-0/1")
+		_, _ = w.Write([]byte("x"))
+	}))
+	defer server.Close()
+	c := storage.Config{Location: "s3://bucket", S3: storage.S3{Endpoint: server.URL, AccessKey: "key", SecretKey: "secret", PathStyle: true}}
+	s := open(t, c)
+	if _, err := s.Stat(t.Context(), "object"); err != nil {
+		t.Error(err)
+	}
+	write(t, s, "object", []byte("x"))
+	if refused.Load() != 1 {
+		t.Errorf("%d requests were refused, want the first HEAD alone", refused.Load())
+	}
+	write(t, open(t, c), "object", []byte("x"))
+}
+
+// The CA file of a store is that of its STS too.
+func TestS3RoleOverTLS(t *testing.T) {
+	noEnvironment(t)
+	server, caFile := storagetest.StartS3TLS(t)
+	sts := storagetest.StartSTSTLS(t, server, storagetest.RoleRule{ARN: roleARN, ExternalID: outsider})
+	c := assumes(server.Config("x"), sts)
+	c.S3.CAFile = joined(t, caFile, sts.CAFile)
+	brief(t, open(t, c))
+
+	c.S3.CAFile = caFile
+	err := storage.WriteAll(t.Context(), open(t, c), "object", nil, storage.Overwrite)
+	want(t, err, storage.ErrInvalid)
+	says(t, err, "AssumeRole", "certificate", "give the CA file of STS")
+}
+
+// joined is a file that holds several files.
+func joined(t *testing.T, names ...string) string {
+	t.Helper()
+	var all []byte
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, data...)
+	}
+	name := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(name, all, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func TestOpenRefusesCredentialsThatContradictEachOther(t *testing.T) {
+	const secret = "hidden-pass-1"
+	keys := storage.S3{AccessKey: "a", SecretKey: secret}
+	tests := []struct {
+		name   string
+		change func(*storage.S3)
+	}{
+		{"keys and instance profile", func(c *storage.S3) { c.InstanceProfile = true }},
+		{"session token without keys", func(c *storage.S3) { *c = storage.S3{SessionToken: secret} }},
+		{"session token and instance profile", func(c *storage.S3) { *c = storage.S3{SessionToken: secret, InstanceProfile: true} }},
+		{"access key without secret key", func(c *storage.S3) { c.SecretKey = "" }},
+		{"external id without a role", func(c *storage.S3) { c.Role.ExternalID = outsider }},
+		{"session name without a role", func(c *storage.S3) { c.Role.SessionName = "name" }},
+		{"STS endpoint without a role", func(c *storage.S3) { c.Role.Endpoint = "https://sts.example.com" }},
+		{"role that is a name", func(c *storage.S3) { c.Role.ARN = "backup" }},
+		{"session name with a blank", func(c *storage.S3) { c.Role = storage.Role{ARN: roleARN, SessionName: "the backup"} }},
+		{"external id of one letter", func(c *storage.S3) { c.Role = storage.Role{ARN: roleARN, ExternalID: "x"} }},
+		{"STS endpoint without a scheme", func(c *storage.S3) { c.Role = storage.Role{ARN: roleARN, Endpoint: "sts:443"} }},
+		{"STS endpoint with a password", func(c *storage.S3) { c.Role = storage.Role{ARN: roleARN, Endpoint: "http://u:" + secret + "@sts"} }},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			c := storage.Config{Location: "s3://bucket/x", S3: keys}
+			test.change(&c.S3)
+			_, err := storage.Open(t.Context(), c)
+			want(t, err, storage.ErrInvalid)
+			if err != nil && strings.Contains(err.Error(), secret) {
+				t.Errorf("secret in %v", err)
+			}
+		})
+	}
+	good := storage.Role{ARN: roleARN, ExternalID: outsider, SessionName: "prod@backup", Endpoint: "https://sts.example.com"}
+	for _, c := range []storage.S3{keys, {InstanceProfile: true}, {Role: good, AccessKey: "a", SecretKey: secret}, {Role: good, InstanceProfile: true}} {
+		if _, err := storage.Open(t.Context(), storage.Config{Location: "s3://bucket/x", S3: c}); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -49,6 +49,10 @@ func shortText(err error) string {
 	var operation *smithy.OperationError
 	var answer *smithyhttp.ResponseError
 	var api smithy.APIError
+	var send *smithyhttp.RequestSendError
+	if errors.As(err, &operation) && errors.As(err, &send) {
+		return operation.Operation() + ": " + send.Err.Error()
+	}
 	if !errors.As(err, &operation) || !errors.As(err, &answer) || !errors.As(err, &api) {
 		return err.Error()
 	}

@@ -10,7 +10,6 @@ import (
 	"syscall"
 
 	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 var errEmptyKeys = errors.New("it answers with an empty access key")
@@ -24,7 +23,7 @@ type keysError struct {
 func (e *keysError) Unwrap() error { return e.err }
 
 func (e *keysError) Error() string {
-	text := fmt.Sprintf("no credentials from %s: %s", e.source, shortText(e.err))
+	text := fmt.Sprintf("no credentials from %s: %s", e.source, strings.TrimPrefix(shortText(e.err), "failed to refresh cached credentials, "))
 	if fix := e.fix(); fix != "" {
 		text += "; " + fix
 	}
@@ -83,7 +82,7 @@ func (e *keysError) answerKind() error {
 }
 
 func (e *keysError) status() int {
-	var answer *smithyhttp.ResponseError
+	var answer interface{ HTTPStatusCode() int }
 	if errors.As(e.err, &answer) {
 		return answer.HTTPStatusCode()
 	}
@@ -123,6 +122,8 @@ func (e *keysError) fixMachine() string {
 	var network net.Error
 	errors.As(e.err, &network)
 	switch {
+	case codeOf(e.err) != "":
+		return "see the role of the instance profile: its trust policy must allow ec2.amazonaws.com"
 	case strings.Contains(e.err.Error(), "access disabled to EC2 IMDS"):
 		return "AWS_EC2_METADATA_DISABLED is set for the worker: unset it, or give an access key"
 	case e.status() == http.StatusNotFound:
@@ -135,7 +136,7 @@ func (e *keysError) fixMachine() string {
 	case network != nil:
 		return "this machine has no instance metadata service: give an access key, or run the worker on a machine with an instance profile"
 	}
-	return "see the role of the instance profile: its trust policy must allow ec2.amazonaws.com"
+	return ""
 }
 
 func (e *keysError) fixRole() string {

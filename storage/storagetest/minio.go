@@ -15,15 +15,14 @@ import (
 func StartMinIO(t testing.TB) Server {
 	t.Helper()
 	dir := t.TempDir()
-	p := process{
+	g := &gateway{process: process{
 		binary: findTool(t, "minio"), scheme: "http", ready: "/minio/health/ready",
 		env: []string{"HOME=" + dir, "MINIO_ROOT_USER=" + rootAccess, "MINIO_ROOT_PASSWORD=" + rootSecret, "MINIO_BROWSER=off", "MINIO_UPDATE=off",
 			"MINIO_REGION=" + region},
 		args: func(address string) []string {
 			return []string{"server", "--address", address, "--quiet", dir + "/data"}
 		},
-	}
-	g := &gateway{process: p}
+	}}
 	g.run(t)
 	server := Server{
 		Endpoint: "http://" + g.address, Region: region, AccessKey: rootAccess, SecretKey: rootSecret, Bucket: bucketName, gateway: g,
