@@ -28,6 +28,8 @@ type RestorePlan struct {
 	ParallelDatabases int                 `json:"parallelDatabases"`
 	Heartbeat         spec.Duration       `json:"heartbeat"`
 	Warnings          []string            `json:"warnings,omitempty"`
+	// Ensure says that the cluster does not know the repository: it is created before anything else.
+	Ensure *EnsureRepositoryInput `json:"ensure,omitempty"`
 }
 
 // PlanRestore reads the restore point and the target's catalog, decides what happens to each table, checks that every
@@ -62,7 +64,7 @@ func (p *restorePlanner) plan(ctx context.Context, a *Activities) (RestorePlan, 
 	if err := a.checkCluster(ctx, p.cluster); err != nil {
 		return RestorePlan{}, err
 	}
-	if err := checkRepository(ctx, p.cluster, p.repository, false); err != nil {
+	if err := p.lookForRepository(ctx); err != nil {
 		return RestorePlan{}, err
 	}
 	if err := p.readPoint(ctx); err != nil {
@@ -93,12 +95,35 @@ func (p *restorePlanner) plan(ctx context.Context, a *Activities) (RestorePlan, 
 	return p.finish(ctx)
 }
 
+// lookForRepository plans to create the repository where the cluster does not know it: StarRocks restores only from one
+// of the point's repository's name at its location. Nothing may be backed up into it there by mistake, so on a cluster
+// that is not the point's own it is created READ ONLY.
+func (p *restorePlanner) lookForRepository(ctx context.Context) error {
+	c, r := p.cluster, p.repository
+	found, err := lookUp(ctx, c, r)
+	if err != nil || found != nil {
+		return err
+	}
+	if _, err := checkRepoInfo(ctx, r); err != nil {
+		return err
+	}
+	p.out.Ensure = &EnsureRepositoryInput{Cluster: c.Name, Repository: r.Name, ReadOnly: p.source() != c.Name}
+	p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("cluster %s does not know repository %s: it is created there%s, at %s, and stays",
+		c.Name, r.Native, readOnlyWord(p.out.Ensure.ReadOnly), r.Location))
+	return nil
+}
+
+// source is the cluster whose restore points are meant.
+func (p *restorePlanner) source() string {
+	if p.in.Spec.SourceCluster != "" {
+		return p.in.Spec.SourceCluster
+	}
+	return p.in.Spec.Cluster
+}
+
 // readPoint finds the restore point; "latest" is the newest complete one.
 func (p *restorePlanner) readPoint(ctx context.Context) (err error) {
-	source := p.in.Spec.SourceCluster
-	if source == "" {
-		source = p.in.Spec.Cluster
-	}
+	source := p.source()
 	id := p.in.Spec.Point
 	if id == "" || id == spec.LatestPoint {
 		if id, err = latestPoint(ctx, p.repository.Store, source); err != nil {

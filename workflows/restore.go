@@ -40,6 +40,9 @@ func Restore(ctx workflow.Context, in spec.Restore) (spec.RestoreResult, error) 
 	if plan.Refused > 0 {
 		return out, refused(plan)
 	}
+	if err := s.ensureRepository(ctx, plan, &out); err != nil {
+		return out, err
+	}
 	s.phase(ctx, spec.PhaseLoad)
 	outcomes := s.databases(ctx, s.inputs(plan))
 	free := finishing(ctx)
@@ -61,6 +64,22 @@ func (s *restore) plan(ctx workflow.Context) (activities.RestorePlan, error) {
 	s.control.planned(plan.ParallelDatabases)
 	s.progress.Warnings, s.progress.Point = plan.Warnings, plan.Point
 	return plan, err
+}
+
+// versionEnsureRepository: runs that were planned before repositories were created go on without.
+const versionEnsureRepository = "restore creates a missing repository"
+
+// ensureRepository creates the repository where the plan says that the cluster does not know it.
+func (s *restore) ensureRepository(ctx workflow.Context, plan activities.RestorePlan, out *spec.RestoreResult) error {
+	if plan.Ensure == nil || workflow.GetVersion(ctx, versionEnsureRepository, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return nil
+	}
+	var ensured activities.EnsuredRepository
+	err := workflow.ExecuteActivity(short(ctx, planHeartbeat, "create repository "+s.in.Repository), acts.EnsureRepository, *plan.Ensure).Get(ctx, &ensured)
+	if err == nil && plan.Ensure.ReadOnly && !ensured.ReadOnly { // somebody was faster
+		out.Warnings = append(out.Warnings, ensured.Message)
+	}
+	return err
 }
 
 func refused(plan activities.RestorePlan) error {

@@ -38,6 +38,7 @@ type world struct {
 
 	planned   func() error                                         // how planning goes
 	ensured   func() error                                         // how EnsureDatabase goes
+	created   func() (activities.EnsuredRepository, error)         // how EnsureRepository goes
 	prepare   func(activities.UnitRef) error                       //
 	submit    func(activities.UnitRef) error                       //
 	await     func(activities.UnitRef) (activities.JobEnd, error)  //
@@ -71,6 +72,7 @@ func newWorld(t *testing.T) *world {
 	w.OnActivity(a.PlanBackup, any, any).Return(w.onPlanBackup).Maybe().After(time.Second)
 	w.OnActivity(a.PlanRestore, any, any).Return(w.onPlanRestore).Maybe().After(time.Second)
 	w.OnActivity(a.EnsureDatabase, any, any, any).Return(w.onEnsureDatabase).Maybe().After(time.Second)
+	w.OnActivity(a.EnsureRepository, any, any).Return(w.onEnsureRepository).Maybe().After(time.Second)
 	w.OnActivity(a.Prepare, any, any).Return(w.onPrepare).Maybe().After(time.Second)
 	w.OnActivity(a.Submit, any, any).Return(w.onSubmit).Maybe().After(time.Second)
 	w.OnActivity(a.Await, any, any).Return(w.onAwait).Maybe().After(jobTime)
@@ -152,6 +154,14 @@ func (w *world) onEnsureDatabase(_ context.Context, _, database string) error {
 		return w.ensured()
 	}
 	return nil
+}
+
+func (w *world) onEnsureRepository(_ context.Context, in activities.EnsureRepositoryInput) (activities.EnsuredRepository, error) {
+	w.note("create %s on %s, read only %t", in.Repository, in.Cluster, in.ReadOnly)
+	if w.created != nil {
+		return w.created()
+	}
+	return activities.EnsuredRepository{Created: true, ReadOnly: in.ReadOnly}, nil
 }
 
 func name(u activities.UnitRef) string {
