@@ -80,6 +80,9 @@ func (c *cli) watchJob(ctx context.Context, t *temporalServer, found *client.Wor
 		err := c.follow(ctx, t, begun, timeout, &result)
 		return c.showRestore(id, result, err, orDefault(in.SourceCluster, in.Cluster), in.Repository)
 	}
+	if shown, err := c.watchRepository(ctx, t, found.WorkflowType.Name, begun, timeout); shown {
+		return err
+	}
 	if err := c.follow(ctx, t, begun, timeout, nil); err != nil {
 		return err
 	}

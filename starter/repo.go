@@ -12,7 +12,8 @@ import (
 )
 
 func (c *cli) repo() *cobra.Command {
-	return noun("repo", "See a cluster's repositories", c.repoList(), c.repoShow())
+	return noun("repo", "Create, check and drop repositories, and see what a cluster has",
+		c.repoCreate(), c.repoList(), c.repoShow(), c.repoCheck(), c.repoDrop(), c.repoPolicy())
 }
 
 // repositoryList is what repo list prints.

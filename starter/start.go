@@ -141,9 +141,11 @@ func (t *temporalServer) start(ctx context.Context, r run) (started, error) {
 	}, r.workflow, r.input)
 	var already *serviceerror.WorkflowExecutionAlreadyStarted
 	if errors.As(err, &already) {
-		return started{}, withHint(
-			codedError{exitBusy, fmt.Sprintf("%s is already running; nothing was started", r.id)},
-			"  watch it:   starkeep job watch "+r.id+"\n  or start another with a different --name")
+		hint := "  watch it:   starkeep job watch " + r.id
+		if !strings.HasPrefix(r.id, "repo/") {
+			hint += "\n  or start another with a different --name"
+		}
+		return started{}, withHint(codedError{exitBusy, fmt.Sprintf("%s is already running; nothing was started", r.id)}, hint)
 	}
 	if err != nil {
 		return started{}, err

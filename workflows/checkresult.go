@@ -113,5 +113,9 @@ func (c *check) result(ctx workflow.Context, err error) (spec.CheckRepositoryRes
 	case len(names) == 0:
 		return out, activities.Error(spec.ErrorJobFailed, out, "repository %s on cluster %s: not finished within %s", c.in.Repository, c.in.Cluster, checkTime)
 	}
-	return out, activities.Error(kind, out, "repository %s on cluster %s: %d rights are missing: %s", c.in.Repository, c.in.Cluster, len(names), strings.Join(names[:min(len(names), 10)], ", "))
+	text := strings.Join(names[:min(len(names), 10)], ", ")
+	if more := len(names) - 10; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return out, activities.Error(kind, out, "repository %s on cluster %s lacks: %s", c.in.Repository, c.in.Cluster, text)
 }
