@@ -23,7 +23,9 @@ func New(clusters []*Cluster, repositories []*Repository) *Activities {
 		a.clusters[c.Name] = c
 	}
 	for _, r := range repositories {
-		a.repositories[r.Name] = r
+		named := *r
+		named.Store = &repositoryStore{r.Store, &named}
+		a.repositories[r.Name] = &named
 	}
 	return a
 }

@@ -183,7 +183,9 @@ func classify(err error) *Failure {
 			continue
 		}
 		message := err.Error()
-		if k.next != "" {
+		if advice := storeAdvice(err); advice != "" {
+			message += "; " + advice
+		} else if k.next != "" && !storage.Advised(err) {
 			message += "; " + k.next
 		}
 		return &Failure{Type: k.kind, Message: message, Cause: err}
