@@ -14,6 +14,8 @@ LINT  := bin/.lint-$(call pins,deploy/lint)
 TOXI  := bin/.toxiproxy-$(call pins,deploy/toxiproxy)
 MINIO := bin/.minio-$(call pins,deploy/minio)
 GCS   := bin/.gcs-$(call pins,deploy/gcs)
+RCLONE := bin/.rclone-$(call pins,deploy/rclone)
+S5CMD := bin/.s5cmd-$(call pins,deploy/s5cmd)
 STRIP := -ldflags '-s -w'
 
 # Kept beside Go's build cache: whoever keeps that between runs keeps the analysis of dependencies too.
@@ -61,8 +63,21 @@ $(GCS):
 test: tools
 	@go run ./test/house/check
 
-bench: tools
-	go test ./test/bench -run '^$$' -bench . -benchtime 1x -timeout 2h
+# bin/rclone and bin/s5cmd are only compared with; nothing else needs them.
+bench: tools $(RCLONE) $(S5CMD)
+	go test ./test/bench -run '^$$' -bench . -benchtime 1x -timeout 8h
+
+$(RCLONE):
+	@mkdir -p bin
+	@rm -f bin/.rclone-*
+	go build -modfile=deploy/rclone.mod $(STRIP) -o bin/rclone github.com/rclone/rclone
+	@touch $@
+
+$(S5CMD):
+	@mkdir -p bin
+	@rm -f bin/.s5cmd-*
+	go build -modfile=deploy/s5cmd.mod $(STRIP) -o bin/s5cmd github.com/peak/s5cmd/v2
+	@touch $@
 
 demo:
 	go -C deploy/standalone run $(STRIP) . demo

@@ -162,27 +162,40 @@ func (p process) peak(b *testing.B) float64 {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for line := range strings.Lines(string(raw)) {
+	most := peakOf(string(raw))
+	if most == 0 {
+		b.Fatal("no VmHWM")
+	}
+	return most
+}
+
+// peakOf finds the peak in a /proc/<pid>/status, in MB; 0 if it is not there.
+func peakOf(status string) float64 {
+	for line := range strings.Lines(status) {
 		var kb float64
 		if _, err := fmt.Sscanf(line, "VmHWM: %f kB", &kb); err == nil {
 			return kb / 1024
 		}
 	}
-	b.Fatal("no VmHWM")
 	return 0
 }
 
 // cpu is the CPU time that the process has used.
 func (p process) cpu(b *testing.B) time.Duration {
 	b.Helper()
-	const ticksPerSecond = 100 // USER_HZ, of every Linux that Go runs on
 	fields, _ := statOf(fmt.Sprintf("/proc/%d/stat", p))
 	if len(fields) < 13 {
 		b.Fatal("no CPU time")
 	}
+	return ticks(fields)
+}
+
+// ticks is the CPU time in the fields of a /proc/<pid>/stat.
+func ticks(fields []string) time.Duration {
+	const perSecond = 100 // USER_HZ, of every Linux that Go runs on
 	user, _ := strconv.ParseInt(fields[11], 10, 64)
 	system, _ := strconv.ParseInt(fields[12], 10, 64)
-	return time.Duration(user+system) * time.Second / ticksPerSecond
+	return time.Duration(user+system) * time.Second / perSecond
 }
 
 // say prints a line at once: what a benchmark logs is shown at its end, and no more than ten lines of it.
