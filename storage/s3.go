@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -44,6 +45,7 @@ type s3Store struct {
 	bucket    string
 	prefix    string // "" or ending in '/'
 	scrub     *scrubber
+	keys      *s3Keys
 	bucketMet atomic.Bool // the bucket answered once: an absent object is no sign of an absent bucket
 
 	// Sizes in bytes; the package's tests use smaller ones.
@@ -85,7 +87,7 @@ func newS3Store(ctx context.Context, bucket, prefix string, c S3, dialect ...fun
 		}
 	})
 	return &s3Store{
-		client: client, transport: transport, bucket: bucket, prefix: prefix, scrub: scrub,
+		client: client, transport: transport, bucket: bucket, prefix: prefix, scrub: scrub, keys: keys,
 		partSize: 16 * mib, single: 16 * mib, copyPart: 256 * mib,
 	}, nil
 }
@@ -214,6 +216,9 @@ func (s *s3Store) List(ctx context.Context, prefix string) iter.Seq2[Object, err
 		last := ""
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
+			if isCode(err, "XMinioInvalidObjectName", "XMinioInvalidResourceName") {
+				return // MinIO holds no such names, so there are none
+			}
 			if err != nil {
 				yield(Object{}, s.fail(ctx, "list", prefix, err))
 				return
@@ -259,9 +264,14 @@ func (s *s3Store) Delete(ctx context.Context, keys ...string) error {
 }
 
 func (s *s3Store) deleteBatch(ctx context.Context, batch []types.ObjectIdentifier, failed map[string]error) {
-	answer, err := s.client.DeleteObjects(ctx, &s3.DeleteObjectsInput{
-		Bucket: &s.bucket, Delete: &types.Delete{Objects: batch, Quiet: aws.Bool(true)}, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
-	})
+	used, _ := s.keys.Retrieve(ctx) // its error is the request's too
+	answer, err := s.deleteObjects(ctx, batch)
+	if err == nil && keysRefused(answer.Errors) {
+		renewed := false
+		if renewed, err = s.keys.renew(ctx, used); renewed {
+			answer, err = s.deleteObjects(ctx, batch)
+		}
+	}
 	if err != nil {
 		for _, o := range batch {
 			key := strings.TrimPrefix(*o.Key, s.prefix)
@@ -276,4 +286,15 @@ func (s *s3Store) deleteBatch(ctx context.Context, batch []types.ObjectIdentifie
 			failed[key] = &Error{Op: "delete", Key: key, Kind: kind, Err: s.deleteRefused(aws.ToString(e.Code), aws.ToString(e.Message))}
 		}
 	}
+}
+
+func (s *s3Store) deleteObjects(ctx context.Context, batch []types.ObjectIdentifier) (*s3.DeleteObjectsOutput, error) {
+	return s.client.DeleteObjects(ctx, &s3.DeleteObjectsInput{
+		Bucket: &s.bucket, Delete: &types.Delete{Objects: batch, Quiet: aws.Bool(true)}, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
+	})
+}
+
+// keysRefused tells whether the request's keys are why objects were not deleted: MinIO answers 200 and says so for each.
+func keysRefused(errs []types.Error) bool {
+	return slices.ContainsFunc(errs, func(e types.Error) bool { return slices.Contains(refusedKeys, aws.ToString(e.Code)) })
 }

@@ -148,8 +148,19 @@ func testReplaced(t *testing.T, s storage.Store) {
 	if _, err := io.ReadFull(body, head); err != nil {
 		t.Fatal(err)
 	}
-	put(t, s, "replaced", second)
+	replaced := make(chan error, 1)
+	go func() { replaced <- storage.WriteAll(t.Context(), s, "replaced", second, storage.Overwrite) }()
+	select { // MinIO lets the writer wait for readers, up to half a minute
+	case err = <-replaced:
+		replaced <- err
+	case <-time.After(5 * time.Second):
+	}
 	rest, err := io.ReadAll(body)
+	body.Close()
+	if err := <-replaced; err != nil {
+		t.Error(err)
+	}
+	expect(t, s, "replaced", second)
 	if err != nil {
 		want(t, err, storage.ErrChanged)
 		return
