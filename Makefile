@@ -1,6 +1,6 @@
 # make test   everything that is checked: formatting, vet, staticcheck, all tests. Last line: "N passed, N failed"
 # make build  bin/starkeep and bin/starkeep-worker
-# make tools  bin/temporal (CLI and dev server), bin/versitygw and bin/minio (S3), bin/fakegcs (GCS), bin/toxiproxy (faults), bin/staticcheck: pinned in deploy/*.mod
+# make tools  bin/temporal (CLI and dev server), bin/versitygw and bin/minio (S3), bin/fakegcs (GCS), bin/hadoop (HDFS), bin/toxiproxy (faults), bin/staticcheck: pinned in deploy/*.mod and deploy/hdfs/pom.xml
 # make demo   the main job on an embedded default
 # make bench  benchmarks, printed as ratios
 
@@ -14,6 +14,7 @@ LINT  := bin/.lint-$(call pins,deploy/lint)
 TOXI  := bin/.toxiproxy-$(call pins,deploy/toxiproxy)
 MINIO := bin/.minio-$(call pins,deploy/minio)
 GCS   := bin/.gcs-$(call pins,deploy/gcs)
+HDFS  := bin/.hadoop-$(shell sha256sum deploy/hdfs/pom.xml | cut -c1-12)
 RCLONE := bin/.rclone-$(call pins,deploy/rclone)
 S5CMD := bin/.s5cmd-$(call pins,deploy/s5cmd)
 STRIP := -ldflags '-s -w'
@@ -27,7 +28,7 @@ build:
 	go build $(STRIP) -o bin/starkeep ./starter
 	go build $(STRIP) -o bin/starkeep-worker ./worker
 
-tools: $(TOOLS) $(LINT) $(MINIO) $(TOXI) $(GCS)
+tools: $(TOOLS) $(LINT) $(MINIO) $(TOXI) $(GCS) $(HDFS)
 
 $(TOOLS):
 	@mkdir -p bin
@@ -58,6 +59,12 @@ $(GCS):
 	@mkdir -p bin
 	@rm -f bin/.gcs-*
 	go build -modfile=deploy/gcs.mod $(STRIP) -o bin/fakegcs github.com/fsouza/fake-gcs-server
+	@touch $@
+
+$(HDFS):
+	@mkdir -p bin
+	@rm -rf bin/.hadoop-* bin/hadoop
+	mvn -B -q -f deploy/hdfs/pom.xml dependency:copy-dependencies
 	@touch $@
 
 test: tools

@@ -43,7 +43,8 @@ const (
 // A key is 1 to 1,000 bytes of UTF-8 without NUL whose '/'-separated segments are none of "", "." and ".."; Put and the
 // target of Copy refuse any other with ErrInvalid, and so do all methods of a provider that cannot hold such keys. Objects
 // that somebody else stored under other keys are listed, read and deleted where the provider can. A provider MAY refuse,
-// with ErrInvalid, segments of more than 255 bytes and a key below another object's ("a/b" beside an object "a").
+// with ErrInvalid, keys that hold ':', segments of more than 255 bytes and a key below another object's ("a/b" beside an
+// object "a").
 //
 // An implementation MUST be safe for concurrent use, MUST end promptly when the context does, with an error that
 // matches the context's, and MUST return errors that match one of this package's sentinels by errors.Is whenever the
