@@ -66,7 +66,7 @@ func ensureRepository(ctx context.Context, c *Cluster, r *Repository, readOnly b
 	}
 	err = c.FE.CreateRepository(ctx, starrocks.RepositoryStatement{Name: r.Native, Location: r.Location, ReadOnly: readOnly, Properties: properties})
 	if err != nil && !errors.Is(err, starrocks.ErrRepositoryExists) {
-		return EnsuredRepository{}, createFailed(c, r, err)
+		return EnsuredRepository{}, createFailed(ctx, c, r, err)
 	}
 	exists := err != nil
 	if found, err = lookUp(ctx, c, r); err != nil {
@@ -164,7 +164,32 @@ func checkRepoInfo(ctx context.Context, r *Repository) (there bool, err error) {
 	return true, nil
 }
 
-// createFailed says why StarRocks refused, in its own words, which hold no credentials.
-func createFailed(c *Cluster, r *Repository, err error) error {
-	return fmt.Errorf("create repository %s on cluster %s at %s (profile %s): %w", r.Native, c.Name, r.Location, r.Name, err)
+// createAttempts is how often a location is tried that the FE cannot reach: about a minute.
+const createAttempts = 6
+
+// createFailed says why StarRocks refused, in its own words, which hold no credentials, and what helps on its side.
+func createFailed(ctx context.Context, c *Cluster, r *Repository, err error) error {
+	err = fmt.Errorf("create repository %s on cluster %s at %s (profile %s): %w", r.Native, c.Name, r.Location, r.Name, err)
+	if errors.Is(err, starrocks.ErrRepositoryDamaged) {
+		return fail(spec.ErrorChecksumMismatch, "%v; look at %s there", err, starrocks.RepoInfoKey(r.Native))
+	}
+	if !errors.Is(err, starrocks.ErrRepositoryUnreachable) {
+		return err
+	}
+	p, t := placeOf(c, r), troubleOf(err.Error())
+	kind := spec.ErrorRepositoryMissing
+	if t != troubleOther {
+		kind = t.kind()
+	}
+	f := fail(kind, "%v", err)
+	f.Final = attempt(ctx) >= createAttempts
+	right := spec.RightList
+	if strings.Contains(err.Error(), "write exception") { // it could list, and uploads __repo_info
+		right = spec.RightWrite
+	}
+	if fix := p.fix(spec.SideFE, right, t); fix != "" {
+		// There is nothing to drop yet.
+		f.Message += "; " + strings.TrimSuffix(fix, p.anew(spec.SideFE))
+	}
+	return f
 }
