@@ -112,10 +112,14 @@ func (s *stall) neverTicked(j *starrocks.Job, now time.Time) bool {
 	return now.Sub(s.ticked) >= s.timing.HungJob
 }
 
-// markOf leaves the JobId out: it changes by itself.
+// markOf leaves the JobId out, which changes by itself, and the words of errors: a store's have another request id with
+// every try (starrocks-measured A 01).
 func markOf(j *starrocks.Job) string {
 	var b strings.Builder
-	b.WriteString(string(j.State) + "\n" + j.TaskErrors + "\n" + j.Status + "\n")
+	fmt.Fprintf(&b, "%s %d %t\n", j.State, j.Reason().Class, j.TaskErrors != "")
+	for _, e := range starrocks.ParseTaskErrors(j.TaskErrors) {
+		fmt.Fprintf(&b, "%d!%d ", e.ID, e.Class)
+	}
 	for _, t := range j.Unfinished {
 		fmt.Fprintf(&b, "%d=%d ", t.ID, t.On)
 	}

@@ -1,6 +1,11 @@
 package starrockssim
 
-import "slices"
+import (
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // Fault selects agent tasks and says what becomes of them. Empty fields select everything.
 type Fault struct {
@@ -12,7 +17,7 @@ type Fault struct {
 	Backend   int64 // id, not index
 
 	Times         int    // how many tasks; 0 means 1, -1 all until cleared
-	Error         string // the message; a default if empty
+	Error         string // the message; a default if empty. {request} in it is another one each time
 	AfterFiles    int    // UPLOAD, DOWNLOAD: fail after so many files
 	DropAnswer    bool   // the work is done, the answer is lost
 	StaysReported bool   // as DropAnswer, but the backend goes on reporting the task: it is never sent again
@@ -42,7 +47,7 @@ func (f *Fault) failure() *taskFailure {
 	if f.Error == "" {
 		return failTask("injected %s error", f.Type)
 	}
-	return failTask("%s", f.Error)
+	return failTask("%s", strings.ReplaceAll(f.Error, "{request}", strconv.FormatUint(rand.Uint64(), 36)))
 }
 
 func (f *faults) holds(t *agentTask) bool {

@@ -124,10 +124,9 @@ func (c *Cluster) adopt(r *repository, prefix string) (bool, error) {
 	if !slices.Contains(keys, key) {
 		return false, nil
 	}
-	text, err := readObject(c, r.store, key)
+	text, err := r.read(c, key)
 	if err != nil {
-		o, _ := r.store.Stat(c.ctx, key)
-		return false, fmt.Errorf("failed to read. current read offset: 0, read length: %d, file size: %d, file: %s. msg: errors while read data from stream", o.Size, o.Size, r.path(key))
+		return false, err
 	}
 	var info repoInfo
 	if err := jsonError(text, &info); err != nil {
@@ -263,12 +262,22 @@ func (r *repository) download(c *Cluster, dir, name string) ([]byte, error) {
 	if !strings.HasSuffix(base[:dot], name) {
 		return nil, fmt.Errorf("File does not exist: %s", want)
 	}
-	body, err := readObject(c, r.store, keys[0])
+	body, err := r.read(c, keys[0])
 	if err != nil {
 		return nil, err
 	}
 	if sum := md5hex(body); sum != base[dot+1:] {
 		return nil, fmt.Errorf("md5sum does not equal. local: %s, remote: %s", sum, base[dot+1:])
+	}
+	return body, nil
+}
+
+// read reads a file as the FE does; it does not say what was wrong (recording 01).
+func (r *repository) read(c *Cluster, key string) ([]byte, error) {
+	body, err := readObject(c, r.store, key)
+	if err != nil {
+		o, _ := r.store.Stat(c.ctx, key)
+		return nil, fmt.Errorf("failed to read. current read offset: 0, read length: %d, file size: %d, file: %s. msg: errors while read data from stream", o.Size, o.Size, r.path(key))
 	}
 	return body, nil
 }
