@@ -1,6 +1,9 @@
 package storage
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 // ShrinkParts gives an S3 store sizes that a test can fill: parts of an upload, and of a copy.
 func ShrinkParts(s Store, part, single, copyPart int64) {
@@ -17,7 +20,10 @@ func FileKind(err error) error { return fileKind(err) }
 // SetPatience is how long a store of an HTTP provider waits for a silent server, however much it works.
 func SetPatience(s Store, d time.Duration) {
 	t := httpTransport(s)
-	t.stall, t.quick.ResponseHeaderTimeout, t.works.ResponseHeaderTimeout = d, d, d
+	t.stall = d
+	for _, pool := range []*http.Transport{t.quick, t.works} {
+		pool.ResponseHeaderTimeout, pool.TLSHandshakeTimeout = d, d
+	}
 }
 
 func httpTransport(s Store) *transport {

@@ -106,7 +106,7 @@ func newRetryer() aws.Retryer {
 		o.MaxAttempts = requestAttempts
 		o.RateLimiter = ratelimit.None
 		o.Backoff = retry.BackoffDelayerFunc(pause)
-		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(neverHeals)}, o.Retryables...)
+		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(neverHeals), retry.IsErrorRetryableFunc(isBrokenOff)}, o.Retryables...)
 	})
 	return retry.AddWithErrorCodes(standard,
 		"ConditionalRequestConflict", "OperationAborted", // another writer of the same key is in flight: the next answer is the true one

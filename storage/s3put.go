@@ -25,7 +25,7 @@ const (
 	// lost, the SDK asks again and is told 412; the mark then says whether the object there is our own.
 	markName = "starkeep-put"
 
-	abortTimeout = 30 * time.Second
+	abortTimeout = 5 * time.Second // the caller may be waiting for the end of his context
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
 // How long the HTTP providers (S3, GCS) wait for a server that says nothing. The request then counts as failed and is
@@ -89,10 +92,33 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := pool.RoundTrip(r.WithContext(ctx))
 	if err != nil {
 		cancel()
-		return nil, err
+		return nil, asSilence(r.Context(), err)
 	}
 	answer.Body = &stallBody{ReadCloser: answer.Body, request: r.Context(), stop: cancel, stall: t.stall}
 	return answer, nil
+}
+
+// silence is a time-out of ours. It is a net.Error and hides what is in it: the net package's time-outs call themselves
+// context.DeadlineExceeded, and would be taken for the end of the caller's context.
+type silence struct{ err error }
+
+func (s *silence) Error() string   { return s.err.Error() }
+func (s *silence) Timeout() bool   { return true }
+func (s *silence) Temporary() bool { return true }
+
+func asSilence(ctx context.Context, err error) error {
+	if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		return &silence{err}
+	}
+	return err
+}
+
+// isBrokenOff tells whether an answer ended in its middle, which the SDK takes for one that cannot be read.
+func isBrokenOff(err error) aws.Ternary {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return aws.TrueTernary
+	}
+	return aws.UnknownTernary
 }
 
 // isWork tells whether the server does more than to take or give bytes. S3 and GCS have POST for that; GCS for uploads too.
@@ -131,7 +157,7 @@ func (b *stallBody) Read(p []byte) (int, error) {
 	watchdog := time.AfterFunc(b.stall, b.stop)
 	n, err := b.ReadCloser.Read(p)
 	if stalled := !watchdog.Stop(); stalled && err != nil && b.request.Err() == nil {
-		err = fmt.Errorf("no byte came for %v: %w", b.stall, os.ErrDeadlineExceeded)
+		err = &silence{fmt.Errorf("no byte came for %v", b.stall)}
 	}
 	return n, err
 }

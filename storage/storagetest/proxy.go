@@ -135,8 +135,12 @@ func wait(r *http.Request, until <-chan struct{}) {
 	}
 }
 
-// spoil applies the part of a Fault that concerns the answer.
+// spoil applies the part of a Fault that concerns the answer. An upload goes on where its first request went.
 func spoil(answer *http.Response) error {
+	if next, err := answer.Location(); err == nil && answer.StatusCode < 300 {
+		next.Host = answer.Request.Host
+		answer.Header.Set("Location", next.String())
+	}
 	fault, _ := answer.Request.Context().Value(faultKey{}).(Fault)
 	if fault.Lose {
 		_, _ = io.Copy(io.Discard, answer.Body)
@@ -172,13 +176,13 @@ func (b *cutBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// damagedBody flips a bit of the first byte of each read.
+// damagedBody flips a bit in the middle of each read.
 type damagedBody struct{ io.ReadCloser }
 
 func (b *damagedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if n > 0 {
-		p[0] ^= 1
+		p[n/2] ^= 1
 	}
 	return n, err
 }

@@ -73,13 +73,3 @@ func (x *Toxiproxy) post(t testing.TB, path string, body, answer any) {
 		t.Fatal(err)
 	}
 }
-
-// ClosedPort is an address of 127.0.0.1 where nobody listens.
-func ClosedPort(t testing.TB) string {
-	t.Helper()
-	address, err := freeAddress()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return address
-}
