@@ -13,12 +13,14 @@ func TestFileKeepsTheContract(t *testing.T) {
 	})
 }
 
+// The user may do what docs/repositories/permissions.md lists, and only below the location.
 func TestS3KeepsTheContract(t *testing.T) {
-	server := storagetest.StartS3(t)
+	server := storagetest.StartS3IAM(t)
+	user := server.User(t, "user", policyFor(t, server.Bucket, "pre fix", storeActions...))
 	n := 0
 	storagetest.Contract(t, func(t *testing.T) storage.Store {
 		n++
-		return open(t, server.Config("pre fix/"+string(rune('a'+n))))
+		return open(t, user.Config("pre fix/"+string(rune('a'+n))))
 	})
 	if pending := server.PendingUploads(t); len(pending) > 0 {
 		t.Errorf("uploads neither completed nor aborted: %q", pending)
