@@ -88,6 +88,44 @@ func TestARepositoryIsCreatedOnceAndAttachedToWhatIsThere(t *testing.T) {
 	}
 }
 
+// TestACreateWhoseAnswerIsLostIsNotSentTwice: the next attempt finds what the first one made.
+func TestACreateWhoseAnswerIsLostIsNotSentTwice(t *testing.T) {
+	for name, c := range map[string]struct {
+		lost       way
+		statements int
+	}{"the answer is lost": {loseAnswer, 1}, "the statement is lost": {loseStatement, 1}} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t, options{})
+			sim, _ := b.second()
+			proxy := newProxy(t, sim.Addresses()[0])
+			once := true
+			proxy.on(func(sql string) way {
+				if strings.HasPrefix(sql, "CREATE") && once {
+					once = false
+					return c.lost
+				}
+				return pass
+			})
+			fe, err := starrocks.Open(starrocks.Config{Addresses: []string{proxy.address}, User: "root", Reach: map[string]string{sim.Addresses()[0]: proxy.address}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = fe.Close() })
+			a := activities.New([]*activities.Cluster{{Name: "dr", FE: fe, Timing: b.timing}}, []*activities.Repository{{Name: "repo", Native: "r", Location: b.location, Store: b.store}})
+			if _, err := b.ensure(a, onDR); !retried(err) {
+				t.Fatalf("the broken connection ended with %v, want it tried again", err)
+			}
+			out, err := b.ensure(a, onDR)
+			if err != nil || !out.ReadOnly || out.Created != (c.lost == loseStatement) {
+				t.Errorf("%+v, %v", out, err)
+			}
+			if n := len(sim.Accepted("CREATE READ ONLY REPOSITORY")); n != c.statements {
+				t.Errorf("%d statements were accepted", n)
+			}
+		})
+	}
+}
+
 func TestARepositoryThatCanWriteIsToldWhereReadOnlyWasAskedFor(t *testing.T) {
 	b := newBed(t, options{})
 	_, a := b.second()

@@ -10,3 +10,4 @@ func Advised(err error) bool {
 
 func (e *advised) advises() bool   { return true }
 func (e *keysError) advises() bool { return e.fix() != "" || e.base() != nil }
+func (e *hdfsError) advises() bool { return e.advice != "" }
