@@ -60,7 +60,7 @@ func newHMACStore(ctx context.Context, bucket, prefix string, c GCS) (Store, err
 		return nil, err
 	}
 	s := store.(*s3Store)
-	s.copyPart = math.MaxInt64
+	s.copyPart, s.google = math.MaxInt64, true
 	return &hmacStore{s3Store: s}, nil
 }
 

@@ -46,6 +46,7 @@ type s3Store struct {
 	prefix    string // "" or ending in '/'
 	scrub     *scrubber
 	keys      *s3Keys
+	google    bool        // a bucket of GCS: rights have other names there
 	bucketMet atomic.Bool // the bucket answered once: an absent object is no sign of an absent bucket
 
 	// Sizes in bytes; the package's tests use smaller ones.

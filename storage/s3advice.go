@@ -71,13 +71,28 @@ var actions = map[string]string{
 	"UploadPartCopy":          "s3:PutObject",
 }
 
-var namedAction = regexp.MustCompile(`\bs3:[A-Z][A-Za-z]+`)
+// googleRights is what GCS calls them; a right to replace objects is one to delete them.
+var googleRights = map[string]string{
+	"s3:ListBucket":           "storage.objects.list",
+	"s3:GetObject":            "storage.objects.get",
+	"s3:PutObject":            "storage.objects.create (with storage.objects.delete to replace, storage.multipartUploads.create for large ones)",
+	"s3:AbortMultipartUpload": "storage.multipartUploads.abort",
+	"s3:DeleteObject":         "storage.objects.delete",
+}
 
-// neededRight names the action that the server named, else the operation's.
+var (
+	namedAction = regexp.MustCompile(`\bs3:[A-Z][A-Za-z]+`)
+	namedGoogle = regexp.MustCompile(`\bstorage\.[A-Za-z]+\.[a-z]+`)
+)
+
+// neededRight names the right that the server named, else the operation's.
 func (s *s3Store) neededRight(operation, said string) string {
-	action := namedAction.FindString(said)
-	if action == "" {
-		action = actions[operation]
+	action := actions[operation]
+	if s.google {
+		return s.neededGoogle(action, said)
+	}
+	if named := namedAction.FindString(said); named != "" {
+		action = named
 	}
 	resource := "arn:aws:s3:::" + s.bucket
 	switch {
@@ -89,6 +104,17 @@ func (s *s3Store) neededRight(operation, said string) string {
 		return fmt.Sprintf("the credentials need %s on %s for the prefix %s", action, resource, s.prefix)
 	}
 	return fmt.Sprintf("the credentials need %s on %s", action, resource)
+}
+
+func (s *s3Store) neededGoogle(action, said string) string {
+	right := googleRights[action]
+	if named := namedGoogle.FindString(said); named != "" {
+		right = named
+	}
+	if right == "" {
+		return ""
+	}
+	return fmt.Sprintf("the HMAC key's account needs %s on gs://%s", right, s.bucket)
 }
 
 // advised adds what would help to an error.

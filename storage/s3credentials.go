@@ -21,8 +21,9 @@ import (
 
 const (
 	defaultSession = "starkeep"
-	roleLifetime   = time.Hour       // of an assumed role's keys: the longest that every role allows, also one assumed by a role
-	renewAhead     = 5 * time.Minute // keys are replaced this long before they expire
+	roleLifetime   = time.Hour        // of an assumed role's keys: the longest that every role allows, also one assumed by a role
+	roleAnswer     = 15 * time.Second // of STS, to one request
+	renewAhead     = 5 * time.Minute  // keys are replaced this long before they expire
 )
 
 // keySource says where keys come from, in words for people.
@@ -196,7 +197,7 @@ func renewEarly(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = renewAhead }
 // assumedRole trades keys for those of a role, over the store's own connections (CA file, proxy).
 func assumedRole(role Role, region string, client *http.Client, base *s3Keys) *s3Keys {
 	service := sts.New(sts.Options{
-		Region: region, Credentials: base, HTTPClient: client, Retryer: newRetryer(), Logger: logging.Nop{},
+		Region: region, Credentials: base, HTTPClient: &http.Client{Transport: client.Transport, Timeout: roleAnswer}, Retryer: newRetryer(), Logger: logging.Nop{},
 		APIOptions: []func(*middleware.Stack) error{base.renewing},
 	}, func(o *sts.Options) {
 		if role.Endpoint != "" {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"starkeep/storage"
@@ -107,6 +109,20 @@ func TestS3EachOperationNeedsExactlyTheseActions(t *testing.T) {
 				t.Errorf("uploads left behind: %q", pending)
 			}
 		})
+	}
+}
+
+// What people read is what was tested.
+func TestPermissionsPageSaysWhatEachS3OperationNeeds(t *testing.T) {
+	page, err := os.ReadFile("../docs/repositories/permissions.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, operation := range storeOperations() {
+		row := "| " + operation.name + " | `" + strings.Join(operation.needs, "` `") + "` |"
+		if !strings.Contains(string(page), row) {
+			t.Errorf("permissions.md has no row %s", row)
+		}
 	}
 }
 

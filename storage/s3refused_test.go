@@ -3,6 +3,7 @@ package storage_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -226,4 +227,17 @@ func TestS3AnswersOfOtherServersAreTold(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Google has other names for the rights, also where it is spoken to as S3.
+func TestGCSByHMACNamesTheRightAsGoogleDoes(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = w.Write([]byte("<Error><Code>AccessDenied</Code><Message>Access denied.</Message></Error>"))
+	}))
+	defer server.Close()
+	s := open(t, storage.Config{Location: "gs://bucket/x", GCS: storage.GCS{Endpoint: server.URL, AccessKey: "GOOG1E", SecretKey: canary}})
+	_, err := s.Stat(t.Context(), "object")
+	want(t, err, storage.ErrDenied)
+	says(t, err, "Access denied.", "the HMAC key's account needs storage.objects.get on gs://bucket")
 }
