@@ -35,6 +35,14 @@ func recordMissing(t *testing.T) {
 		r.cancelledRestores()
 		r.created()
 	})
+	t.Run("another cluster", func(t *testing.T) {
+		r := newRecorder(t, testbed.Options{}, "dr")
+		r.wait(r.backup("all", spec.Backup{}), "")
+		in := spec.Restore{Cluster: "dr", Repository: testbed.RepositoryName, SourceCluster: testbed.ClusterName, Include: []string{"web"}}
+		run := r.start(spec.RestoreWorkflow, spec.RestoreID(in.Cluster, "other-cluster"), in)
+		r.wait(run, "")
+		r.save("Restore/v2-other-cluster", run)
+	})
 	t.Run("continued as new", func(t *testing.T) {
 		r := newRecorder(t, testbed.Options{Temporal: hastyServer(t)})
 		run := r.backup("continued", spec.Backup{Include: []string{"sales"}, Limits: spec.Limits{MaxPartitionsPerUnit: 1}})
@@ -72,8 +80,11 @@ type recorder struct {
 // execution names one run of a workflow.
 type execution struct{ id, run string }
 
-func newRecorder(t *testing.T, o testbed.Options) *recorder {
+func newRecorder(t *testing.T, o testbed.Options, further ...string) *recorder {
 	b := testbed.Start(t, o)
+	for _, cluster := range further {
+		b.AddCluster(t, cluster, o)
+	}
 	b.StartWorker(t)
 	r := &recorder{b, t}
 	for _, sql := range []string{

@@ -29,6 +29,7 @@ var record = flag.Bool("record", false, "record the histories that testdata lack
 var recorded = []string{
 	"Backup/v1-complete", "Backup/v1-partial", "Backup/v1-cancelled", "Backup/v1-paused", "Backup/v1-refused", "Backup/v1-waited",
 	"Restore/v1-swap", "Restore/v1-create", "Restore/v1-dry-run", "Restore/v1-cancelled", "Restore/v1-cancelled-in-commit",
+	"Restore/v2-other-cluster", // creates the repository first
 	"DatabaseJob/v1-backup-complete", "DatabaseJob/v1-backup-partial", "DatabaseJob/v1-backup-cancelled", "DatabaseJob/v1-backup-paused",
 	"DatabaseJob/v1-continued-1", "DatabaseJob/v1-continued-2",
 	"DatabaseJob/v1-restore-swap", "DatabaseJob/v1-restore-cancelled", "DatabaseJob/v1-restore-cancelled-in-commit",
