@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"starkeep/activities"
 	"starkeep/starrocks"
@@ -60,10 +61,13 @@ func TestTaskErrors(t *testing.T) {
 			u := b.unitOfAll(c.kind)
 			b.sim.FailTasks(c.fault)
 			b.must(nil, b.acts.Submit, u)
-			mark := b.sentSoFar()
+			mark, began := b.sentSoFar(), time.Now()
 			e := b.run(b.acts.Await, u)
 			if got := saying(e); got != c.outcome {
 				t.Errorf("outcome %q (%v), want %q", got, e.err, c.outcome)
+			}
+			if took := time.Since(began); took > time.Minute {
+				t.Errorf("it took %s to notice", took)
 			}
 			if got := b.culprits(u, e); got != c.culprits {
 				t.Errorf("culprits %q, want %q", got, c.culprits)
