@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"crypto/md5"
+	"encoding/json"
 	"fmt"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -44,7 +46,34 @@ func everyKind(t *testing.T) []testbed.Repository {
 	r := add("s3_role", role)
 	r.YAML += "starrocks:\n  properties: {aws.s3.sts.endpoint: \"" + sts.Endpoint + "\"}\n"
 	r.Secrets = append(r.Secrets, assumed.SecretKey)
+
+	gcs := storagetest.StartGCS(t).Config("account")
+	r = add("gcs_account", gcs)
+	r.StarRocksKeys("GOOGCanary", "CanaryHMACQxF")
+	r.Native = func() (storage.Store, error) { return storage.Open(t.Context(), gcs) } // no server has both of Google's APIs
+	r.Secrets = append(r.Secrets, privateKey(t, gcs.GCS.ServiceAccountFile))
+	add("gcs_hmac", storagetest.StartGCSHMAC(t).User(t, "kind-hmac", rights...).Config("hmac"))
+
+	hdfs := storagetest.StartHDFS(t)
+	add("hdfs", hdfs.Config(hdfs.Dir(t, "starkeep"), "starkeep"))
 	return list
+}
+
+// privateKey is a line of the key in a service account's file.
+func privateKey(t *testing.T, file string) string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var account struct {
+		Key string `json:"private_key"`
+	}
+	if err := json.Unmarshal(data, &account); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(account.Key, "\n")
+	return lines[len(lines)/2]
 }
 
 const roleARN = "arn:aws:iam::123456789012:role/starkeep"
@@ -85,8 +114,10 @@ func TestEveryKindOfRepositoryBacksUpAndRestores(t *testing.T) {
 func (g *guarded) thereAndBack(t *testing.T, r testbed.Repository) {
 	db := r.Name
 	tables := [][2]string{{db, "orders"}, {db, "customers"}}
-	if err := g.CreateRepository(t, r.Name); err != nil {
-		t.Fatal(err)
+	var made spec.CreateRepositoryResult
+	g.works(t, spec.CreateRepositoryWorkflow, r.Name, spec.CreateRepository{Cluster: testbed.ClusterName, Repository: r.Name}, &made)
+	if !made.Created || made.Adopted {
+		t.Errorf("create: %+v", made)
 	}
 	for _, sql := range []string{
 		"CREATE DATABASE " + db,
