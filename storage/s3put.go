@@ -188,7 +188,7 @@ func (s *s3Store) sendParts(ctx context.Context, key string, id *string, body io
 			break
 		}
 		if buffer == nil {
-			buffer = make([]byte, min(partSize, size))
+			buffer = takeBuffer(partSize)
 		}
 		part := buffer[:min(partSize, size-int64(i)*partSize)]
 		if err := readPart(body, part, i == len(done)-1); err != nil {
@@ -204,10 +204,26 @@ func (s *s3Store) sendParts(ctx context.Context, key string, id *string, body io
 		})
 	}
 	sending.Wait()
-	if ctx.Err() != nil {
+	if ctx.Err() != nil { // what was being sent may still be read
 		return nil, cause(ctx, "put", key)
 	}
+	for range sideBySide {
+		if buffer := <-buffers; buffer != nil {
+			partBuffers.Put(buffer)
+		}
+	}
 	return done, nil
+}
+
+// partBuffers are used again by the next uploads: fresh memory of that size costs more than the checksum, and twice as
+// much of it would be held until it is collected.
+var partBuffers sync.Pool
+
+func takeBuffer(size int64) []byte {
+	if buffer, _ := partBuffers.Get().([]byte); int64(cap(buffer)) >= size {
+		return buffer[:size]
+	}
+	return make([]byte, size)
 }
 
 // next waits for a free buffer.

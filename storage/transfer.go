@@ -193,8 +193,8 @@ func (t *transfer) report() {
 	}
 }
 
-// read counts bytes of bodies.
-func (t *transfer) read(n int64) {
+// count adds bytes of bodies.
+func (t *transfer) count(n int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.result.Read += n

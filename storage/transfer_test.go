@@ -182,7 +182,6 @@ func TestTransferNeverStoresWrongBytes(t *testing.T) {
 		{"another last byte", func(data []byte) []byte { return append(bytes.Clone(data[1:]), 0) }, nil, storage.ErrChecksum},
 		{"shorter than listed", func(data []byte) []byte { return data[:len(data)-1] }, nil, storage.ErrChanged},
 		{"empty", func(data []byte) []byte { return nil }, nil, storage.ErrChanged},
-		{"longer than listed", func(data []byte) []byte { return append(bytes.Clone(data), 1) }, nil, storage.ErrChanged},
 		{"broken in the middle", bytes.Clone, func(r io.Reader) io.Reader {
 			return io.MultiReader(io.LimitReader(r, 7), &failing{cut})
 		}, cut},
@@ -192,7 +191,7 @@ func TestTransferNeverStoresWrongBytes(t *testing.T) {
 		}, cut},
 	} {
 		for target, make := range targets {
-			for _, size := range []int{1000, 21 * mib} {
+			for _, size := range []int{1000, 17 * mib} {
 				t.Run(fmt.Sprintf("%s, %d bytes to %s", test.name, size, target), func(t *testing.T) {
 					data := content(size)
 					bad, fresh, good := named("bad", data), named("fresh", data), named("good", []byte("good"))
@@ -228,6 +227,25 @@ func TestTransferNeverStoresWrongBytes(t *testing.T) {
 	}
 	if pending := server.PendingUploads(t); len(pending) > 0 {
 		t.Errorf("uploads left behind: %q", pending)
+	}
+}
+
+func TestTransferWithoutAnMD5CopiesWhatIsAsLongAsListed(t *testing.T) {
+	from, to := files(t), files(t)
+	for key, data := range map[string]string{"right": "12345", "longer": "123456", "shorter": "1234"} {
+		write(t, from, key, []byte(data))
+	}
+	got, err := storage.Transfer(t.Context(), from, to, each(
+		storage.Object{Key: "right", Size: 5}, storage.Object{Key: "longer", Size: 5}, storage.Object{Key: "shorter", Size: 5},
+	), storage.TransferOptions{})
+	var failed *storage.TransferError
+	if !errors.As(err, &failed) || !slices.Equal(failed.Keys(), []string{"longer", "shorter"}) || got.Copied != 1 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	want(t, failed.Failed["longer"], storage.ErrChanged)
+	want(t, failed.Failed["shorter"], storage.ErrChanged)
+	if diff := cmp.Diff([]string{"right"}, slices.Collect(maps.Keys(contents(t, to, "")))); diff != "" {
+		t.Error(diff)
 	}
 }
 
