@@ -240,6 +240,7 @@ func (w *watch) leadingProcess(ctx context.Context) (string, error) {
 
 // giveUpWith cancels the job because waiting longer makes no sense. The failure is reported once the row says CANCELLED.
 func (w *watch) giveUpWith(ctx context.Context, f UnitFailure) error {
+	f.Reason = w.remedied(f.State, f.Reason)
 	w.giveUp, w.progress.GivingUp = &f, f.Reason
 	return w.sendCancel(ctx)
 }

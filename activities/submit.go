@@ -156,7 +156,8 @@ func (w *work) refused(err error) error {
 			return err
 		}
 	}
-	f := jobFailed(UnitFailure{Reason: text(err), State: "refused", Culprits: w.named(err)}, "refused by StarRocks: %v", err)
+	reason := w.remedied("refused", text(err))
+	f := jobFailed(UnitFailure{Reason: reason, State: "refused", Culprits: w.named(err)}, "refused by StarRocks: %s", reason)
 	f.Cause = err
 	return f
 }
