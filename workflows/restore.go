@@ -75,7 +75,7 @@ func (s *restore) ensureRepository(ctx workflow.Context, plan activities.Restore
 		return nil
 	}
 	var ensured activities.EnsuredRepository
-	err := workflow.ExecuteActivity(short(ctx, planHeartbeat, "create repository "+s.in.Repository), acts.EnsureRepository, *plan.Ensure).Get(ctx, &ensured)
+	err := workflow.ExecuteActivity(short(ctx, plan.Heartbeat.Or(planHeartbeat), "create repository "+s.in.Repository), acts.EnsureRepository, *plan.Ensure).Get(ctx, &ensured)
 	if err == nil && plan.Ensure.ReadOnly && !ensured.ReadOnly { // somebody was faster
 		out.Warnings = append(out.Warnings, ensured.Message)
 	}

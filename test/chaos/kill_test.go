@@ -180,7 +180,7 @@ func kills(all []*baseline) []kill {
 
 func (k kill) rank() int {
 	switch k.point.Activity {
-	case "PlanBackup", "PlanRestore", "Inspect", "UndoSwap", "FinishSwap":
+	case "PlanBackup", "PlanRestore", "Inspect", "UndoSwap", "FinishSwap", "EnsureRepository", "ProbeStore", "ProbeCluster", "DropRepository":
 		return 0
 	}
 	return 1
@@ -190,7 +190,7 @@ func (k kill) rank() int {
 func (s *site) trial(t *testing.T, sc scenario) *trial {
 	t.Helper()
 	l := s.take(t)
-	c := &trial{T: t, lane: l, database: s.databaseName(), workers: newWorkers(t, s.bed, l.namespace)}
+	c := &trial{T: t, lane: l, database: s.databaseName(), workers: newWorkers(t, s.bed, l.namespace), sim: s.bed.Sim}
 	if sc.prepare != nil {
 		sc.prepare(c)
 	}

@@ -19,6 +19,10 @@ type lane struct {
 	client    client.Client
 	source    string // a database with a restore point
 	point     string
+
+	repository string // a profile that no other lane uses, not created in StarRocks
+	directory  string // where it is
+	elsewhere  *elsewhere
 }
 
 // site is a bed with its lanes.
@@ -28,19 +32,27 @@ type site struct {
 	next  atomic.Int64 // numbers databases
 }
 
+// peopleOfBed are those who have grants.
+const peopleOfBed = "CREATE USER reader; CREATE ROLE analyst"
+
 // openSite starts a bed with lanes and backs up each lane's source.
 func openSite(t *testing.T, o testbed.Options, count int) *site {
 	t.Helper()
+	directories := make([]string, count)
 	for i := range count {
 		o.Namespaces = append(o.Namespaces, fmt.Sprintf("lane%d", i))
+		directories[i] = t.TempDir()
+		o.Repositories = append(o.Repositories, testbed.NewRepository(fmt.Sprintf("own%d", i), storage.Config{Location: "file://" + directories[i]}))
 	}
 	if o.Patience == 0 {
 		o.Patience = 20 // nobody stalls here; a busy machine is slow
 	}
 	s := &site{bed: testbed.Start(t, o), lanes: make(chan *lane, count)}
-	s.bed.Must(t, "CREATE USER reader; CREATE ROLE analyst")
+	s.bed.Must(t, peopleOfBed)
+	other := openElsewhere(t, s.bed, o)
 	for i, namespace := range o.Namespaces {
-		s.lanes <- &lane{bed: s.bed, namespace: namespace, client: s.bed.Dial(t, namespace), source: fmt.Sprintf("src%04d", i)}
+		s.lanes <- &lane{bed: s.bed, namespace: namespace, client: s.bed.Dial(t, namespace), source: fmt.Sprintf("src%04d", i), elsewhere: other,
+			repository: fmt.Sprintf("own%d", i), directory: directories[i]}
 	}
 	t.Run("sources", func(t *testing.T) {
 		for i := range count {
@@ -48,7 +60,7 @@ func openSite(t *testing.T, o testbed.Options, count int) *site {
 				t.Parallel()
 				l := s.take(t)
 				makeTables(t, s.bed, l.source, "source")
-				c := &trial{T: t, lane: l, database: l.source, workers: newWorkers(t, s.bed, l.namespace)}
+				c := &trial{T: t, lane: l, database: l.source, workers: newWorkers(t, s.bed, l.namespace), sim: s.bed.Sim}
 				p := c.workers.start(point{})
 				if _, err := runBackup(c); err != nil {
 					t.Fatalf("back up %s: %v", l.source, err)

@@ -22,6 +22,7 @@ type seen struct {
 	Statements []string // BACKUP, RESTORE, SWAP, RENAME, DROP, GRANT that the FE accepted, in order
 	Objects    []string // of the repository
 	Documents  []string // manifest and records
+	Known      []string // repositories of the second cluster, where the run was there
 }
 
 // leftOver begins the line of a temporary object that is still there.
@@ -29,7 +30,7 @@ const leftOver = "LEFT OVER: "
 
 // accepted lists the statements of one kind that the FE accepted for the trial's database.
 func (c *trial) accepted(kind string) []starrockssim.Statement {
-	return slices.DeleteFunc(c.lane.bed.Sim.Accepted(kind+" "), func(s starrockssim.Statement) bool {
+	return slices.DeleteFunc(c.sim.Accepted(kind+" "), func(s starrockssim.Statement) bool {
 		return !strings.Contains(s.SQL, "`"+c.database+"`")
 	})
 }
@@ -42,7 +43,7 @@ func (c *trial) observe(result any) seen {
 	objects, documents := c.objects()
 	return seen{
 		Result: c.lines(string(text)), Tables: c.lines(c.tables()), Grants: c.lines(c.grants()), Statements: c.lines(c.statements()),
-		Objects: objects, Documents: documents,
+		Objects: objects, Documents: documents, Known: c.lines(c.repositories()),
 	}
 }
 
@@ -63,7 +64,7 @@ func (c *trial) tables() string {
 		if was, ok := c.ids[id]; ok {
 			who = "was " + was
 		}
-		lines = append(lines, fmt.Sprintf("%s: %s\n%s", name, who, c.lane.bed.Sim.Content(c.database, name)))
+		lines = append(lines, fmt.Sprintf("%s: %s\n%s", name, who, c.sim.Content(c.database, name)))
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
@@ -81,7 +82,7 @@ func (c *trial) grants() string {
 }
 
 func (c *trial) query(format string) [][]string {
-	rows, err := c.lane.bed.Sim.Query(fmt.Sprintf(format, c.database))
+	rows, err := c.sim.Query(fmt.Sprintf(format, c.database))
 	if err != nil {
 		c.Errorf("%s: %v", format, err)
 	}

@@ -4,12 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"starkeep/restorepoint"
 	"starkeep/test/starrockssim"
 	"starkeep/test/testbed"
 	"starkeep/workflows/spec"
@@ -37,6 +42,8 @@ var scenarios = []scenario{
 	{name: "finish", prepare: live, run: runFinish, fresh: true},
 	{name: "cancelled swap", prepare: live, run: runCancelled, fresh: true},
 	{name: "inspect", run: runInspect, fresh: true},
+	{name: "restore elsewhere", prepare: unknown, run: runElsewhere, fresh: true},
+	{name: "repository", run: runRepository, fresh: true},
 }
 
 // trial is one run of a scenario.
@@ -47,7 +54,9 @@ type trial struct {
 	workers  *workers
 	ids      map[string]string // table ids before the run: name by id
 	run      client.WorkflowRun
-	point    string // of a backup
+	point    string                // of a backup
+	sim      *starrockssim.Cluster // where the database is
+	created  int                   // repositories, before
 }
 
 func live(c *trial) { makeTables(c.T, c.lane.bed, c.database, "live") }
@@ -134,6 +143,53 @@ func runInspect(c *trial) (any, error) {
 	in := spec.Inspect{Cluster: testbed.ClusterName, Repository: testbed.RepositoryName, Read: spec.ReadPoint, Point: c.lane.point}
 	err := c.execute(spec.InspectWorkflow, "inspect/"+c.database, in, &out)
 	return out, err
+}
+
+// runRepository creates a repository, checks and drops it. What a second attempt says differs: it finds the repository
+// created, or dropped.
+func runRepository(c *trial) (any, error) {
+	at := spec.CheckRepository{Cluster: testbed.ClusterName, Repository: c.lane.repository, Scratch: true}
+	id := spec.RepositoryID(at.Cluster, at.Repository)
+	var created spec.CreateRepositoryResult
+	if err := c.execute(spec.CreateRepositoryWorkflow, id, spec.CreateRepository{Cluster: at.Cluster, Repository: at.Repository}, &created); err != nil {
+		return nil, err
+	}
+	var checked spec.CheckRepositoryResult
+	if err := c.execute(spec.CheckRepositoryWorkflow, id, at, &checked); err != nil {
+		return nil, err
+	}
+	checked.Repository, checked.Location = "", ""
+	for i := range checked.Rights {
+		checked.Rights[i].Message = ""
+	}
+	var dropped spec.DropRepositoryResult
+	if err := c.execute(spec.DropRepositoryWorkflow, id, spec.DropRepository{Cluster: at.Cluster, Repository: at.Repository}, &dropped); err != nil {
+		return nil, err
+	}
+	left, err := c.left()
+	return []any{created.Location == dropped.Location, checked, left}, err
+}
+
+// left lists what is there of the lane's own repository: in StarRocks, and in its directory.
+func (c *trial) left() (names []string, err error) {
+	for _, sql := range []string{"SHOW REPOSITORIES", "SHOW DATABASES"} {
+		rows, err := c.lane.bed.Sim.Query(sql)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows {
+			if slices.Contains(row, c.lane.repository) || slices.Contains(row, restorepoint.ScratchDatabase(testbed.ClusterName, c.lane.repository)) {
+				names = append(names, sql+": "+strings.Join(row, " "))
+			}
+		}
+	}
+	err = filepath.WalkDir(c.lane.directory, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			names = append(names, entry.Name())
+		}
+		return err
+	})
+	return names, err
 }
 
 func (c *trial) options(id string) client.StartWorkflowOptions {

@@ -1,0 +1,65 @@
+package chaos
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"starkeep/test/starrockssim"
+	"starkeep/test/testbed"
+	"starkeep/workflows/spec"
+)
+
+// elsewhere is a second cluster, which one trial at a time has for itself: it knows one repository by name.
+type elsewhere struct {
+	name    string
+	cluster *starrockssim.Cluster
+	mu      sync.Mutex
+}
+
+func openElsewhere(t *testing.T, b *testbed.Bed, o testbed.Options) *elsewhere {
+	t.Helper()
+	e := &elsewhere{name: "dr"}
+	e.cluster = b.AddCluster(t, e.name, o)
+	if err := e.cluster.Exec(peopleOfBed); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// unknown gives the second cluster to a trial, without the repository.
+func unknown(c *trial) {
+	e := c.lane.elsewhere
+	e.mu.Lock()
+	c.Cleanup(e.mu.Unlock)
+	c.sim = e.cluster
+	_ = e.cluster.Exec("DROP REPOSITORY " + testbed.RepositoryName) // an earlier trial's
+	c.created = len(e.cluster.Accepted(createReadOnly))
+}
+
+const createReadOnly = "CREATE READ ONLY REPOSITORY"
+
+// runElsewhere restores on the cluster that does not know the repository.
+func runElsewhere(c *trial) (any, error) {
+	var out spec.RestoreResult
+	in := c.restoreSpec()
+	in.Cluster, in.SourceCluster = c.lane.elsewhere.name, testbed.ClusterName
+	err := c.execute(spec.RestoreWorkflow, spec.RestoreID(in.Cluster, c.database), in, &out)
+	return out, err
+}
+
+// repositories says what the second cluster knows, and how often it was told to create one.
+func (c *trial) repositories() string {
+	if c.sim == c.lane.bed.Sim {
+		return ""
+	}
+	rows, err := c.sim.Query("SHOW REPOSITORIES")
+	if err != nil {
+		c.Errorf("SHOW REPOSITORIES: %v", err)
+	}
+	text := fmt.Sprintf("created %d times", len(c.sim.Accepted(createReadOnly))-c.created)
+	for _, r := range rows {
+		text += fmt.Sprintf("\n%s readOnly=%s at %s", r[1], r[3], r[4])
+	}
+	return text
+}
