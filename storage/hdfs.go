@@ -74,6 +74,8 @@ type hdfsStore struct {
 	sweep sync.Once
 
 	rpcWait, dataWait time.Duration // how long a NameNode, a DataNode may be silent
+
+	route func(address string) string // where a DataNode is dialled; nil: at its own address. For tests
 }
 
 // hdfsModes are the permissions of what this store makes.
@@ -194,14 +196,17 @@ func (s *hdfsStore) stat(ctx context.Context, key string) (os.FileInfo, error) {
 	return info, err
 }
 
-// isBelowFile tells whether a file is in the way to a directory. HDFS calls that a missing permission.
+// isBelowFile tells whether a file is in the way to a directory, the location's own included. HDFS calls that a missing
+// permission.
 func (s *hdfsStore) isBelowFile(ctx context.Context, dir string) bool {
+	way := []string{s.rootPath()}
 	for i, c := range dir + "/" {
-		if c != '/' || dir == "." {
-			continue
+		if c == '/' && dir != "." {
+			way = append(way, s.path(dir[:i]))
 		}
-		info, err := s.statPath(ctx, s.path(dir[:i]))
-		if err != nil || !info.IsDir() {
+	}
+	for _, name := range way {
+		if info, err := s.statPath(ctx, name); err != nil || !info.IsDir() {
 			return err == nil
 		}
 	}
@@ -243,11 +248,14 @@ func (s *hdfsStore) Delete(ctx context.Context, keys ...string) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	if _, err := s.location(ctx); err != nil && ctx.Err() == nil {
-		return s.fail(ctx, "delete", keys[0], err)
-	}
 	var mu sync.Mutex
 	failed, parents := map[string]error{}, map[string]bool{}
+	if _, err := s.location(ctx); err != nil {
+		for _, key := range keys {
+			failed[key] = s.fail(ctx, "delete", key, err)
+		}
+		return &DeleteError{Failed: failed}
+	}
 	var work errgroup.Group
 	work.SetLimit(deleteWorkers)
 	for _, key := range keys {

@@ -83,6 +83,9 @@ func (s *hdfsSocket) SetWriteDeadline(time.Time) error { return nil }
 
 // dialData dials a DataNode for the library, whose own context is always the background.
 func (c *hdfsConn) dialData(_ context.Context, network, address string) (net.Conn, error) {
+	if c.store.route != nil {
+		address = c.store.route(address)
+	}
 	return c.dial(network, address, &hdfsSocket{owner: c, wait: c.store.dataWait})
 }
 

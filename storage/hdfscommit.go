@@ -21,8 +21,7 @@ import (
 // waits for nobody. There are no leases and no clocks in it, and a holder that dies leaves a key that is free for readers,
 // and that the next writer finishes.
 func (s *hdfsStore) publish(ctx context.Context, temp *hdfsTemp, key string) error {
-	sum := sha256.Sum256([]byte(key))
-	claim := s.path(tempDir) + "/claim-" + hex.EncodeToString(sum[:16])
+	claim := s.claimOf(key)
 	for range placeAttempts {
 		holder, err := s.claim(ctx, temp, claim)
 		if err != nil {
@@ -37,6 +36,11 @@ func (s *hdfsStore) publish(ctx context.Context, temp *hdfsTemp, key string) err
 		}
 	}
 	return fmt.Errorf("other writers of this key were first %d times", placeAttempts)
+}
+
+func (s *hdfsStore) claimOf(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return s.path(tempDir) + "/claim-" + hex.EncodeToString(sum[:16])
 }
 
 // claim tells the name of the file that holds the claim afterwards; "" if it is free to be tried again.

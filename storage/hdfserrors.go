@@ -121,7 +121,7 @@ func hdfsKind(err error) (error, string) {
 		return ErrDenied, adviceRefused
 	case strings.Contains(text, "SASL handshake"):
 		return ErrDenied, ""
-	case isDown(err):
+	case isNameNodeError(err):
 		return ErrUnavailable, adviceDown
 	}
 	return ErrUnavailable, ""
@@ -164,8 +164,11 @@ func isUnanswered(err error) bool {
 	return err != nil
 }
 
-// isDown tells that no NameNode could be reached.
-func isDown(err error) bool { return strings.Contains(err.Error(), "no available namenodes") }
+// isNameNodeError tells a failed call from a failure of a DataNode, which the library does not wrap.
+func isNameNodeError(err error) bool {
+	var call *fs.PathError
+	return strings.Contains(err.Error(), "no available namenodes") || errors.As(err, &call)
+}
 
 // isGone tells that there is no such file. A path below a file is no path.
 func isGone(err error) bool {

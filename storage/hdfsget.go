@@ -27,9 +27,18 @@ func (s *hdfsStore) Get(ctx context.Context, key string, offset, length int64) (
 	return body, nil
 }
 
-// get opens an object and tells its size.
-func (s *hdfsStore) get(ctx context.Context, op, key string, offset, length int64) (*hdfsBody, int64, error) {
-	b := &hdfsBody{ctx: ctx, store: s, op: op, key: key, next: offset}
+// get opens an object and tells its size. One that is replaced meanwhile is opened anew.
+func (s *hdfsStore) get(ctx context.Context, op, key string, offset, length int64) (body *hdfsBody, size int64, err error) {
+	for range placeAttempts {
+		body, size, err = s.getOnce(ctx, op, key, offset, length)
+		if !errors.Is(err, ErrChanged) {
+			break
+		}
+	}
+	return body, size, err
+}
+
+func (s *hdfsStore) getOnce(ctx context.Context, op, key string, offset, length int64) (*hdfsBody, int64, error) {
 	info, err := s.stat(ctx, key)
 	if err != nil {
 		return nil, 0, s.fail(ctx, op, key, err)
@@ -37,7 +46,7 @@ func (s *hdfsStore) get(ctx context.Context, op, key string, offset, length int6
 	if whole := offset == 0 && length == -1; offset >= info.Size() && !whole {
 		return nil, 0, invalid(op, key, "range begins at %d, the object has %d bytes", offset, info.Size())
 	}
-	b.version, b.end = versionOf(info), info.Size()
+	b := &hdfsBody{ctx: ctx, store: s, op: op, key: key, version: versionOf(info), next: offset, end: info.Size()}
 	if length >= 0 && length < b.end-offset {
 		b.end = offset + length
 	}

@@ -43,6 +43,9 @@ func (s *hdfsStore) write(ctx context.Context, op, key string, body *exactReader
 			return s.fail(ctx, op, key, cmp.Or(err, errTaken))
 		}
 	}
+	if _, err := s.prepared(ctx); err != nil {
+		return s.fail(ctx, op, key, err)
+	}
 	head, err := readHead(body, size)
 	var temp *hdfsTemp
 	for attempt := 1; err == nil; attempt++ {
@@ -53,7 +56,7 @@ func (s *hdfsStore) write(ctx context.Context, op, key string, body *exactReader
 		if isGone(err) {
 			s.modes.Store(nil) // the location or .starkeep-tmp was removed since it was last seen
 		}
-		if again := attempt < hdfsWrites && body.left == size-int64(len(head)); again && (isGone(err) || isUnanswered(err) && !isDown(err)) {
+		if again := attempt < hdfsWrites && body.left == size-int64(len(head)); again && (isGone(err) || isUnanswered(err)) {
 			err = nil
 		}
 	}

@@ -22,8 +22,9 @@ import (
 // HDFSSuperuser may do everything in the clusters of this package, whatever the permissions.
 const HDFSSuperuser = "hdfs"
 
-// smallBlocks lets tests make files of many blocks.
-const smallBlocks = 4 << 20
+// smallBlocks are smaller than what providers store in one request. Much smaller ones would make writes fail now and then:
+// the NameNode gives no third block before it has heard of the first.
+const smallBlocks = 16 * mib
 
 // HDFS is a running NameNode with its DataNodes. Permissions are on; any user name is believed.
 type HDFS struct {
@@ -42,7 +43,7 @@ var shared struct {
 }
 
 // StartHDFS gives the cluster that all tests of this test binary share: one JVM with a NameNode and a DataNode. It is
-// started by the first call and ends with the process, however that ends. Blocks have 4 MiB. Tests keep apart by directories
+// started by the first call and ends with the process, however that ends. Blocks have 16 MiB. Tests keep apart by directories
 // of their own: see Dir. Without bin/hadoop (or the directory STARKEEP_HADOOP) the test is skipped, or fails when CI=true.
 func StartHDFS(t testing.TB) HDFS {
 	t.Helper()

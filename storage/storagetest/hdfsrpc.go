@@ -30,7 +30,7 @@ func (c hadoopCall) mustSend(t testing.TB, fields ...[]byte) {
 	}
 }
 
-// send makes the call and returns the bytes of its answer.
+// send makes the call and returns its answer.
 func (c hadoopCall) send(fields ...[]byte) ([]byte, error) {
 	conn, err := net.DialTimeout("tcp", c.address, 10*time.Second)
 	if err != nil {
@@ -68,25 +68,37 @@ func (c hadoopCall) answer(conn net.Conn) ([]byte, error) {
 		return nil, fmt.Errorf("%s: answer is no message", c.method)
 	}
 	const status, errorMessage = 2, 5
-	var code uint64
-	var words []byte
-	for len(header) > 0 {
-		number, kind, size := protowire.ConsumeTag(header)
-		header = header[max(size, 0):]
-		switch {
-		case size < 0:
-			return nil, fmt.Errorf("%s: answer has no header", c.method)
-		case number == status:
-			code, _ = protowire.ConsumeVarint(header)
-		case number == errorMessage:
-			words, _ = protowire.ConsumeBytes(header)
+	for _, value := range protoFields(header, status) {
+		if code, _ := protowire.ConsumeVarint(value); code != 0 {
+			return nil, fmt.Errorf("%s: %s", c.method, message(protoFields(header, errorMessage)...))
 		}
-		header = header[max(protowire.ConsumeFieldValue(number, kind, header), 0):]
 	}
-	if code != 0 {
-		return nil, fmt.Errorf("%s: %s", c.method, words)
+	body, _ := protowire.ConsumeBytes(frame[n:])
+	return body, nil
+}
+
+// protoFields are the values of a field of a message; numbers are left encoded.
+func protoFields(m []byte, field protowire.Number) [][]byte {
+	var values [][]byte
+	for len(m) > 0 {
+		number, kind, tag := protowire.ConsumeTag(m)
+		if tag < 0 {
+			return values
+		}
+		size := protowire.ConsumeFieldValue(number, kind, m[tag:])
+		if size < 0 {
+			return values
+		}
+		value := m[tag : tag+size]
+		if kind == protowire.BytesType {
+			value, _ = protowire.ConsumeBytes(value)
+		}
+		if number == field {
+			values = append(values, value)
+		}
+		m = m[tag+size:]
 	}
-	return frame[n:], nil
+	return values
 }
 
 // rpcHeader is an RpcRequestHeaderProto.

@@ -1,0 +1,204 @@
+package storage_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"starkeep/storage"
+	"starkeep/storage/storagetest"
+)
+
+// A writer that dies leaves one of these behind. Whatever it is, readers see a whole object or none, and the key can be
+// written by the next one, or is.
+func TestHDFSCommitSurvivesItsWriter(t *testing.T) {
+	cluster := storagetest.StartHDFS(t)
+	tests := []struct {
+		name string
+		left func(t *testing.T, s storage.Store) // what the dead writer did
+		err  error                               // of the next one
+		want string                              // what is there then
+	}{
+		{"nothing is left", func(*testing.T, storage.Store) {}, nil, "second"},
+		{"died before its claim", func(t *testing.T, s storage.Store) { leave(t, cluster, s, "new-put-1") }, nil, "second"},
+		{"died with its claim", func(t *testing.T, s storage.Store) { leave(t, cluster, s, "") }, storage.ErrExists, "first"},
+		{"died with its claim, when the key was taken", func(t *testing.T, s storage.Store) {
+			write(t, s, "a/key", []byte("older"))
+			leave(t, cluster, s, "")
+		}, storage.ErrExists, "older"},
+		{"died with its claim, and the key was taken since", func(t *testing.T, s storage.Store) {
+			leave(t, cluster, s, "")
+			write(t, s, "a/key", []byte("newer"))
+		}, storage.ErrExists, "newer"},
+		{"died when it had published", func(t *testing.T, s storage.Store) {
+			leave(t, cluster, s, "")
+			if err := cluster.Client().MkdirAll(path.Dir(objectPath(s, "a/key")), 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if err := cluster.Client().Rename(storage.HDFSClaim(s, "a/key")+"/put-1", objectPath(s, "a/key")); err != nil {
+				t.Fatal(err)
+			}
+		}, storage.ErrExists, "first"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s := open(t, cluster.Config(cluster.Dir(t, "alice"), "alice"))
+			test.left(t, s)
+			before, err := storage.ReadAll(t.Context(), s, "a/key", 100)
+			if err != nil {
+				want(t, err, storage.ErrNotFound)
+			} else if string(before) != test.want {
+				t.Errorf("readers saw %q", before)
+			}
+			err = storage.WriteAll(t.Context(), s, "a/key", []byte("second"), storage.IfAbsent)
+			if test.err == nil && err != nil {
+				t.Error(err)
+			} else if test.err != nil {
+				want(t, err, test.err)
+			}
+			if got, err := storage.ReadAll(t.Context(), s, "a/key", 100); err != nil || string(got) != test.want {
+				t.Errorf("got %q, %v; want %q", got, err, test.want)
+			}
+		})
+	}
+}
+
+// leave makes what a writer of "first" leaves in a directory below .starkeep-tmp; "" is the claim of a/key.
+func leave(t *testing.T, cluster storagetest.HDFS, s storage.Store, dir string) {
+	t.Helper()
+	claim := storage.HDFSClaim(s, "a/key")
+	if dir = path.Dir(claim) + "/" + dir; strings.HasSuffix(dir, "/") {
+		dir = claim
+	}
+	writeAs(t, cluster, "alice", dir+"/put-1", "first")
+}
+
+func writeAs(t *testing.T, cluster storagetest.HDFS, user, name, content string) {
+	t.Helper()
+	client := cluster.Client()
+	for _, err := range []error{client.MkdirAll(path.Dir(name), 0o777), client.Chown(path.Dir(path.Dir(name)), user, ""), client.Chown(path.Dir(name), user, "")} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := writeBlocks(client, name, []byte(content), 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	cluster.Chown(t, name, user)
+}
+
+// objectPath is where an object of a store lies.
+func objectPath(s storage.Store, key string) string {
+	return path.Dir(path.Dir(storage.HDFSClaim(s, key))) + "/" + key
+}
+
+// Each call of a Put loses its answer once: the n-th of all, for every n. The Put is carried out nevertheless, exactly
+// once, and says so.
+func TestHDFSPutSurvivesLostAnswers(t *testing.T) {
+	cluster := storagetest.StartHDFS(t)
+	proxy := storagetest.StartHDFSProxy(t, cluster)
+	for _, mode := range []storage.Mode{storage.Overwrite, storage.IfAbsent} {
+		s := open(t, lossy(proxy, cluster, cluster.Dir(t, "alice")))
+		for n := 1; ; n++ {
+			key, method := fmt.Sprintf("dir-%d/key", n), ""
+			calls := 0
+			proxy.Lose(func(m string) bool {
+				calls++
+				if calls == n {
+					method = m
+				}
+				return calls == n
+			})
+			err := storage.WriteAll(t.Context(), s, key, []byte(key), mode)
+			proxy.Lose(nil)
+			if err != nil {
+				t.Errorf("mode %d: answer %d, of %s, is lost: %v", mode, n, method, err)
+			}
+			if got, err := storage.ReadAll(t.Context(), s, key, 100); err != nil || string(got) != key {
+				t.Errorf("mode %d: answer %d, of %s, is lost: got %q, %v", mode, n, method, got, err)
+			}
+			if method == "" {
+				break // it makes fewer calls
+			}
+		}
+		if left := tempFiles(t, cluster, s); len(left) > 3 { // what a create whose answer was lost made is not known
+			t.Errorf("left behind: %q", left)
+		}
+	}
+}
+
+func lossy(proxy *storagetest.HDFSProxy, cluster storagetest.HDFS, dir string) storage.Config {
+	config := cluster.Config(dir, "alice")
+	config.HDFS.NameNodes = []string{proxy.Address}
+	return config
+}
+
+func tempFiles(t *testing.T, cluster storagetest.HDFS, s storage.Store) []string {
+	t.Helper()
+	entries, err := cluster.Client().ReadDir(path.Dir(storage.HDFSClaim(s, "")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	return names
+}
+
+// Writers race for one key again and again while a tenth of the answers is lost. At most one is told that it won, its
+// content is there, and a key that nobody won can still be written.
+func TestHDFSCommitHasOneWinnerWhateverIsLost(t *testing.T) {
+	cluster := storagetest.StartHDFS(t)
+	proxy := storagetest.StartHDFSProxy(t, cluster)
+	dir := cluster.Dir(t, "alice")
+	seed := uint64(time.Now().UnixNano())
+	random := rand.New(rand.NewPCG(seed, 0))
+	for round := range 10 {
+		key := fmt.Sprintf("round/%d", round)
+		proxy.Lose(func(string) bool { return random.IntN(10) == 0 })
+		errs := make([]error, 6)
+		var writers sync.WaitGroup
+		for i := range errs {
+			writers.Go(func() {
+				s := open(t, lossy(proxy, cluster, dir))
+				defer s.Close()
+				errs[i] = storage.WriteAll(t.Context(), s, key, fmt.Appendf(nil, "writer %d", i), storage.IfAbsent)
+			})
+		}
+		writers.Wait()
+		proxy.Lose(nil)
+		s := open(t, cluster.Config(dir, "alice"))
+		content, readErr := storage.ReadAll(t.Context(), s, key, 100)
+		winners := 0
+		for i, err := range errs {
+			switch {
+			case err == nil:
+				winners++
+				if string(content) != fmt.Sprintf("writer %d", i) {
+					t.Errorf("seed %d: writer %d won, and %q is there (%v)", seed, i, content, readErr)
+				}
+			case !errors.Is(err, storage.ErrExists) && !errors.Is(err, storage.ErrUnavailable):
+				t.Errorf("seed %d: %v", seed, err)
+			}
+		}
+		if winners > 1 {
+			t.Errorf("seed %d, round %d: %d winners", seed, round, winners)
+		}
+		err := storage.WriteAll(t.Context(), s, key, []byte("late"), storage.IfAbsent)
+		if readErr == nil || winners > 0 {
+			want(t, err, storage.ErrExists)
+		} else if err != nil {
+			want(t, err, storage.ErrExists) // it finished what one of them had begun
+		}
+		if _, err := storage.ReadAll(t.Context(), s, key, 100); err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+		}
+		s.Close()
+	}
+}
