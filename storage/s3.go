@@ -25,10 +25,13 @@ import (
 const (
 	mib = 1 << 20
 
-	requestAttempts = 5               // of each request, for the errors that the SDK holds to be passing
-	requestBackoff  = 5 * time.Second // longest pause between two of them; the first is 50 to 100 ms, and they grow by four
-	deleteBatch     = 1000            // keys of one DeleteObjects, S3's limit
+	requestAttempts = 5    // of each request, for the errors that the SDK holds to be passing
+	deleteBatch     = 1000 // keys of one DeleteObjects, S3's limit
 )
+
+// requestBackoff is the longest pause between two attempts; the first is 50 to 100 ms, and they grow by four. It is no
+// constant for the tests' sake.
+var requestBackoff = 5 * time.Second
 
 // s3Store speaks S3 to AWS and to servers like it.
 //
@@ -64,7 +67,7 @@ func newS3Store(ctx context.Context, bucket, prefix string, c S3, dialect ...fun
 	if err != nil {
 		return nil, err
 	}
-	httpClient := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	httpClient := &http.Client{Transport: transport, CheckRedirect: stayHere}
 	scrub := newScrubber(c)
 	shared, keys, err := s3Config(ctx, c, httpClient, scrub)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -41,8 +40,12 @@ const (
 type s3Keys struct {
 	source keySource
 	cache  *aws.CredentialsCache
-	scrub  *scrubber // learns every secret that is handed out
-	one    sync.Mutex
+	scrub  *scrubber     // learns every secret that is handed out
+	turn   chan struct{} // holds one element: whose turn it is to renew
+}
+
+func newS3Keys(source keySource, cache *aws.CredentialsCache, scrub *scrubber) *s3Keys {
+	return &s3Keys{source: source, cache: cache, scrub: scrub, turn: make(chan struct{}, 1)}
 }
 
 // Retrieve gives the keys to use now. Its errors are *keysError.
@@ -61,8 +64,12 @@ func (k *s3Keys) Retrieve(ctx context.Context) (aws.Credentials, error) {
 // renew forgets keys that a server refused and tells whether there are other ones now. However many requests were refused
 // the same keys, new ones are fetched once.
 func (k *s3Keys) renew(ctx context.Context, refused aws.Credentials) (bool, error) {
-	k.one.Lock()
-	defer k.one.Unlock()
+	select {
+	case k.turn <- struct{}{}:
+		defer func() { <-k.turn }()
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
 	now, err := k.Retrieve(ctx)
 	if err == nil && sameKeys(now, refused) {
 		k.cache.Invalidate()
@@ -173,9 +180,9 @@ func ownConfig(ctx context.Context, c S3, scrub *scrubber) (aws.Config, *s3Keys,
 	switch {
 	case c.AccessKey != "":
 		static := credentials.NewStaticCredentialsProvider(c.AccessKey, c.SecretKey, c.SessionToken)
-		return aws.Config{Region: c.Region}, &s3Keys{source: fromProfile, cache: aws.NewCredentialsCache(static), scrub: scrub}, nil
+		return aws.Config{Region: c.Region}, newS3Keys(fromProfile, aws.NewCredentialsCache(static), scrub), nil
 	case c.InstanceProfile:
-		return aws.Config{Region: c.Region}, &s3Keys{source: fromMachine, cache: aws.NewCredentialsCache(newMetadataKeys(), renewEarly), scrub: scrub}, nil
+		return aws.Config{Region: c.Region}, newS3Keys(fromMachine, aws.NewCredentialsCache(newMetadataKeys(), renewEarly), scrub), nil
 	}
 	options := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{}), config.WithCredentialsCacheOptions(renewEarly)}
 	if c.Region != "" {
@@ -189,15 +196,17 @@ func ownConfig(ctx context.Context, c S3, scrub *scrubber) (aws.Config, *s3Keys,
 	if !ok {
 		cache = aws.NewCredentialsCache(shared.Credentials, renewEarly)
 	}
-	return shared, &s3Keys{source: fromChain, cache: cache, scrub: scrub}, nil
+	return shared, newS3Keys(fromChain, cache, scrub), nil
 }
 
 func renewEarly(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = renewAhead }
 
 // assumedRole trades keys for those of a role, over the store's own connections (CA file, proxy).
 func assumedRole(role Role, region string, client *http.Client, base *s3Keys) *s3Keys {
+	own := *client
+	own.Timeout = roleAnswer
 	service := sts.New(sts.Options{
-		Region: region, Credentials: base, HTTPClient: &http.Client{Transport: client.Transport, Timeout: roleAnswer}, Retryer: newRetryer(), Logger: logging.Nop{},
+		Region: region, Credentials: base, HTTPClient: &own, Retryer: newRetryer(), Logger: logging.Nop{},
 		APIOptions: []func(*middleware.Stack) error{base.renewing},
 	}, func(o *sts.Options) {
 		if role.Endpoint != "" {
@@ -213,5 +222,5 @@ func assumedRole(role Role, region string, client *http.Client, base *s3Keys) *s
 			o.ExternalID = aws.String(role.ExternalID)
 		}
 	})
-	return &s3Keys{source: fromRole + keySource(role.ARN), cache: aws.NewCredentialsCache(provider, renewEarly), scrub: base.scrub}
+	return newS3Keys(fromRole+keySource(role.ARN), aws.NewCredentialsCache(provider, renewEarly), base.scrub)
 }

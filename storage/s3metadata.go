@@ -37,7 +37,7 @@ func newMetadataKeys() *metadataKeys {
 	}}
 	service := imds.New(imds.Options{
 		EnableFallback: aws.FalseTernary,
-		HTTPClient:     &http.Client{Transport: seen},
+		HTTPClient:     &http.Client{Transport: seen, CheckRedirect: stayHere},
 		Logger:         logging.Nop{},
 		Retryer: retry.NewStandard(func(o *retry.StandardOptions) {
 			o.MaxAttempts, o.Backoff = metadataAttempts, retry.BackoffDelayerFunc(pause)
@@ -46,6 +46,9 @@ func newMetadataKeys() *metadataKeys {
 	})
 	return &metadataKeys{Provider: ec2rolecreds.New(func(o *ec2rolecreds.Options) { o.Client = service }), seen: seen}
 }
+
+// stayHere takes a redirection for the answer: no request goes to another server than the one it is signed or meant for.
+func stayHere(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // Retrieve gives the keys, or says what the service last answered: the SDK's errors for a failed token hide it.
 func (m *metadataKeys) Retrieve(ctx context.Context) (aws.Credentials, error) {
@@ -74,7 +77,7 @@ func (l *lastAnswer) RoundTrip(r *http.Request) (*http.Response, error) {
 	switch {
 	case err != nil:
 		l.err = &url.Error{Op: r.Method, URL: r.URL.String(), Err: err}
-	case answer.StatusCode >= http.StatusBadRequest:
+	case answer.StatusCode >= http.StatusMultipleChoices:
 		l.err = &metadataStatus{request: r.Method + " " + r.URL.Path, status: answer.StatusCode}
 	default:
 		l.err = nil

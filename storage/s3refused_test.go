@@ -1,10 +1,12 @@
 package storage_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -127,6 +129,49 @@ func TestS3RoleThatCannotBeAssumed(t *testing.T) {
 			t.Log(err)
 		})
 	}
+}
+
+// Neither who asks for keys nor who waits for them is held longer than its context lasts.
+func TestS3KeysThatDoNotComeEndWithTheContext(t *testing.T) {
+	noEnvironment(t)
+	server := storagetest.StartS3(t)
+	proxy := storagetest.NewProxy(t, server.Endpoint)
+	sts := storagetest.StartSTS(t, server, storagetest.RoleRule{ARN: roleARN, ExternalID: outsider})
+	c := assumes(server.Config("x"), sts)
+	c.S3.Endpoint = proxy.Endpoint
+	s := open(t, c)
+	reached := make(chan struct{}, 100)
+	hangs := func() (end func()) {
+		free := make(chan struct{})
+		sts.Fail(func(w http.ResponseWriter, r *http.Request) bool {
+			reached <- struct{}{}
+			<-free
+			return answerWith(http.StatusServiceUnavailable, "")(w, r)
+		})
+		return func() { sts.Fail(nil); close(free) }
+	}
+	operation := func(ctx context.Context) error {
+		var many sync.WaitGroup
+		errs := make([]error, 4)
+		for i := range errs {
+			many.Go(func() { errs[i] = storage.WriteAll(ctx, s, "object", nil, storage.Overwrite) })
+		}
+		many.Wait()
+		for _, err := range errs {
+			want(t, err, context.Canceled)
+		}
+		return errs[0]
+	}
+	t.Run("the first ones", func(t *testing.T) {
+		defer hangs()()
+		endsWithContext(t, reached, operation)
+	})
+	t.Run("new ones", func(t *testing.T) {
+		write(t, s, "object", nil)
+		defer hangs()()
+		proxy.Inject(func(*http.Request) storagetest.Fault { return storagetest.Fault{Status: 400, Code: "ExpiredToken"} })
+		endsWithContext(t, reached, operation)
+	})
 }
 
 func stsAnswer(status int, code string) func(http.ResponseWriter, *http.Request) bool {
