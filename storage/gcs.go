@@ -6,14 +6,11 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"cloud.google.com/go/auth"
-	"cloud.google.com/go/auth/credentials"
 	"google.golang.org/api/googleapi"
 	"google.golang.org/api/option"
 	raw "google.golang.org/api/storage/v1"
@@ -119,65 +116,6 @@ func newGCSStore(ctx context.Context, bucket, prefix string, c GCS) (Store, erro
 	}, nil
 }
 
-// newTokens reads a service account's key file; without one the application default credentials are looked for when the
-// first token is needed.
-func newTokens(file string, client *http.Client) (auth.TokenProvider, error) {
-	options := &credentials.DetectOptions{Scopes: []string{raw.DevstorageReadWriteScope}, Client: client}
-	if file == "" {
-		return &defaultTokens{options: options}, nil
-	}
-	key, err := os.ReadFile(file)
-	if err != nil {
-		return nil, openError("service account file: %w", err)
-	}
-	tokens, err := credentials.NewCredentialsFromJSON(credentials.ServiceAccount, key, options)
-	if err != nil {
-		return nil, openError("service account file %s is not a service account's JSON key: %w", file, err)
-	}
-	return tokens, nil
-}
-
-// defaultTokens are of the application default credentials. Looking for them may ask the machine's metadata server.
-type defaultTokens struct {
-	options *credentials.DetectOptions
-
-	mu    sync.Mutex
-	found auth.TokenProvider
-}
-
-func (d *defaultTokens) Token(ctx context.Context) (*auth.Token, error) {
-	d.mu.Lock()
-	if d.found == nil {
-		found, err := credentials.DetectDefault(d.options)
-		if err != nil {
-			d.mu.Unlock()
-			return nil, err
-		}
-		d.found = found
-	}
-	d.mu.Unlock()
-	return d.found.Token(ctx)
-}
-
-// authorized adds the token to each request.
-type authorized struct {
-	base   http.RoundTripper
-	tokens auth.TokenProvider
-}
-
-func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
-	token, err := a.tokens.Token(r.Context())
-	if err != nil {
-		if r.Body != nil {
-			r.Body.Close()
-		}
-		return nil, &tokenError{err}
-	}
-	r = r.Clone(r.Context())
-	r.Header.Set("Authorization", "Bearer "+token.Value)
-	return a.base.RoundTrip(r)
-}
-
 func (s *gcsStore) Close() error {
 	s.transport.CloseIdleConnections()
 	return nil
@@ -185,15 +123,35 @@ func (s *gcsStore) Close() error {
 
 // try repeats a request whose failure may pass.
 func (s *gcsStore) try(ctx context.Context, request func() error) error {
-	for attempt := 1; ; attempt++ {
+	var again attempts
+	for {
 		err := request()
-		if err == nil || attempt == requestAttempts || ctx.Err() != nil || !passing(err) {
+		if err == nil || ctx.Err() != nil || !again.after(err) {
 			return err
 		}
-		if delay, _ := pause(attempt, err); !sleep(ctx, delay) {
+		if delay, _ := pause(again.failed, err); !sleep(ctx, delay) {
 			return err
 		}
 	}
+}
+
+// attempts counts those of one request that failed in a row.
+type attempts struct {
+	failed  int
+	renewed bool // the access token, which a server may refuse before it expires by our clock
+}
+
+// after tells whether another one is worth while. It may also be told of a success.
+func (a *attempts) after(err error) bool {
+	if err == nil {
+		return false
+	}
+	a.failed++
+	if isStatus(err, http.StatusUnauthorized) && !a.renewed {
+		a.renewed = true
+		return true
+	}
+	return a.failed < requestAttempts && passing(err)
 }
 
 func (s *gcsStore) Stat(ctx context.Context, key string) (Object, error) {

@@ -20,13 +20,6 @@ import (
 // maxWords is how much of a server's answer an error repeats.
 const maxWords = 600
 
-// tokenError says that there was no token to send a request with.
-type tokenError struct{ err error }
-
-func (e *tokenError) Unwrap() error { return e.err }
-
-func (e *tokenError) Error() string { return "no access token: " + e.err.Error() }
-
 // fail makes the Error of a failed request. When the context ended, that is the reason.
 func (s *gcsStore) fail(ctx context.Context, op, key string, err error) error {
 	if ctx.Err() != nil {
@@ -139,10 +132,10 @@ func damaged(answer *googleapi.Error) bool {
 	return strings.Contains(wordsOf(answer), "match calculated")
 }
 
-// passing tells whether the same request may succeed soon.
+// passing tells whether the same request may succeed soon. An upload's session that is gone stays so.
 func passing(err error) bool {
 	kind := gcsKind(err)
-	return kind == ErrUnavailable || kind == ErrThrottled
+	return (kind == ErrUnavailable || kind == ErrThrottled) && !isStatus(err, http.StatusGone)
 }
 
 func isStatus(err error, status int) bool {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -58,26 +57,26 @@ func (c *gcsConn) connect(ctx context.Context, from, end int64) (*connection, er
 	opened, err := c.accept(answer, from, end)
 	if err != nil {
 		answer.Body.Close()
-		return nil, &Error{Op: "get", Key: c.key, Kind: ErrUnavailable, Err: err}
+		return nil, err
 	}
 	return opened, nil
 }
 
 // accept checks that the answer is what was asked for.
 func (c *gcsConn) accept(answer *http.Response, from, end int64) (*connection, error) {
+	if packed := answer.Header.Get("X-Goog-Stored-Content-Encoding"); packed != "" && packed != "identity" {
+		return nil, invalid("get", c.key, "GCS unpacks this object on the way (its Content-Encoding is %s): its stored bytes cannot be read", packed)
+	}
 	generation, err := strconv.ParseInt(answer.Header.Get("X-Goog-Generation"), 10, 64)
+	if err == nil && c.generation != 0 && generation != c.generation {
+		err = fmt.Errorf("server answers with generation %d when asked for %d", generation, c.generation)
+	}
+	var stop int64
+	if err == nil {
+		stop, err = answeredRange(answer.ContentLength, answer.Header.Get("Content-Range"), rangeHeader(from, end) != "", from)
+	}
 	if err != nil {
-		return nil, errors.New("server does not tell the generation")
-	}
-	if c.generation != 0 && generation != c.generation {
-		return nil, fmt.Errorf("server answers with generation %d when asked for %d", generation, c.generation)
-	}
-	if answer.Header.Get("Content-Encoding") != "" || answer.Header.Get("Warning") != "" {
-		return nil, errors.New("server unpacks the object on the way (its Content-Encoding is gzip): its stored bytes cannot be read")
-	}
-	stop, err := answeredRange(answer.ContentLength, answer.Header.Get("Content-Range"), rangeHeader(from, end) != "", from)
-	if err != nil {
-		return nil, err
+		return nil, &Error{Op: "get", Key: c.key, Kind: ErrUnavailable, Err: err}
 	}
 	c.generation = generation
 	opened := &connection{body: answer.Body, end: stop}

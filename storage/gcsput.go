@@ -129,19 +129,16 @@ func (s *gcsStore) putLarge(ctx context.Context, key string, body *exactReader, 
 }
 
 func (s *gcsStore) session(ctx context.Context, object *raw.Object, body io.Reader, mode Mode) (*raw.Object, error) {
-	failures := 0 // in a row
-	again := func(err error) bool {
-		failures++
-		return failures < requestAttempts && ctx.Err() == nil && passing(err)
-	}
+	var again attempts
 	call := s.api.Objects.Insert(s.bucket, object).Name(object.Name).Fields("generation", "crc32c")
 	if mode == IfAbsent {
 		call.IfGenerationMatch(0)
 	}
 	return call.
 		Media(body, googleapi.ChunkSize(s.chunk), googleapi.ContentType(binary8), googleapi.EnableAutoChecksum(), googleapi.ChunkRetryDeadline(chunkDeadline)).
-		ProgressUpdater(func(int64, int64) { failures = 0; s.bucketMet.Store(true) }).
-		WithRetry(&gax.Backoff{Initial: 100 * time.Millisecond, Max: requestBackoff, Multiplier: 4}, again).
+		ProgressUpdater(func(int64, int64) { again = attempts{}; s.bucketMet.Store(true) }).
+		WithRetry(&gax.Backoff{Initial: 100 * time.Millisecond, Max: requestBackoff, Multiplier: 4},
+			func(err error) bool { return ctx.Err() == nil && again.after(err) }).
 		Context(ctx).Do()
 }
 

@@ -60,7 +60,7 @@ func startGCS(t testing.TB, backend string) GCS {
 	t.Helper()
 	binary := findTool(t, "fakegcs")
 	door := &gcsDoor{rights: map[string][]string{}}
-	tokens := startTokenServer(t)
+	tokens := StartTokenServer(t)
 	front := httptest.NewServer(door.handler(tokens))
 	t.Cleanup(front.Close)
 	door.Endpoint = front.URL
@@ -83,7 +83,7 @@ func startGCS(t testing.TB, backend string) GCS {
 		t.Fatalf("create bucket: %s", created.Status)
 	}
 	g := GCS{Endpoint: front.URL, Bucket: bucketName, Tokens: tokens, door: door}
-	g.KeyFile = tokens.account(t, "owner")
+	g.KeyFile = tokens.Account(t, "owner")
 	return g
 }
 
@@ -101,7 +101,7 @@ func (g GCS) Config(prefix string) storage.Config {
 // storage.objects.delete.
 func (g GCS) User(t testing.TB, name string, permissions ...string) GCS {
 	t.Helper()
-	g.KeyFile = g.Tokens.account(t, name)
+	g.KeyFile = g.Tokens.Account(t, name)
 	g.door.mu.Lock()
 	defer g.door.mu.Unlock()
 	g.door.rights[accountName(name)] = append([]string{}, permissions...)

@@ -36,7 +36,8 @@ type refusal struct {
 	body   string
 }
 
-func startTokenServer(t testing.TB) *TokenServer {
+// StartTokenServer starts one for the length of a test.
+func StartTokenServer(t testing.TB) *TokenServer {
 	t.Helper()
 	s := &TokenServer{keys: map[string]*rsa.PublicKey{}, issued: map[string]string{}}
 	server := httptest.NewServer(s)
@@ -71,10 +72,13 @@ func (s *TokenServer) Asked() int {
 
 func accountName(name string) string { return name + "@starkeep-test.iam.gserviceaccount.com" }
 
-// account makes a service account and writes its key file.
-func (s *TokenServer) account(t testing.TB, name string) string {
+// accountKey is one for all accounts: making it takes a second.
+var accountKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
+// Account makes a service account and gives the name of its key file.
+func (s *TokenServer) Account(t testing.TB, name string) string {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	key, err := accountKey()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,9 +127,21 @@ func (s *TokenServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(map[string]string{"error": "invalid_grant", "error_description": err.Error()})
 		return
 	}
+	token := s.issue(account)
+	_ = json.NewEncoder(w).Encode(map[string]any{"access_token": token, "token_type": "Bearer", "expires_in": 3600})
+}
+
+func (s *TokenServer) issue(account string) string {
 	token := "ya29." + rand.Text()
 	s.issued[token] = account
-	_ = json.NewEncoder(w).Encode(map[string]any{"access_token": token, "token_type": "Bearer", "expires_in": 3600})
+	return token
+}
+
+// Issue hands out a token of a service account without being asked for it, as a machine's metadata server would.
+func (s *TokenServer) Issue(name string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.issue(accountName(name))
 }
 
 // check verifies a JWT grant and tells whose it is.
