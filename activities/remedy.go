@@ -1,15 +1,20 @@
 package activities
 
 import (
+	"regexp"
 	"strings"
 
 	"starkeep/starrocks"
 	"starkeep/workflows/spec"
 )
 
+// requestIDs are another one with every request: with them no two failures would be alike (restorepoint.AlikeFailures).
+var requestIDs = regexp.MustCompile(`(?i)\b(request(?:[ _-]?id)?[ :=]+)[\w/+=-]*[0-9][\w/+=-]*`)
+
 // remedied adds to StarRocks' words what helps, where they speak of the repository's store: which of its two sides lacks
 // which right, or what in the profile is wrong.
 func (w *work) remedied(state, said string) string {
+	said = requestIDs.ReplaceAllString(said, "${1}…")
 	if w.Scratch { // a check makes rows of the words alone
 		return said
 	}
