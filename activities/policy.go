@@ -94,26 +94,27 @@ type iamDocument struct {
 	Statement []iamStatement
 }
 
-// iamPolicy writes the policy in as few statements as there are sets of resources: a user's own policies must not have
-// more than 2,048 characters together.
+// iamPolicy writes the policy in few words: a user's own policies must not have more than 2,048 characters together.
 func (p Place) iamPolicy(out *spec.Policy) error {
 	wanted := slices.DeleteFunc(p.iamGrants(), func(g iamGrant) bool { return !slices.Contains(out.For, g.purpose) })
-	on := map[string][]string{} // action → resources
+	actions := map[string][]string{} // on a resource
 	for _, g := range wanted {
-		if !covered(on[g.action], g.resource) {
-			on[g.action] = append(slices.DeleteFunc(on[g.action], func(r string) bool { return covers(g.resource, r) }), g.resource)
+		wider := slices.ContainsFunc(wanted, func(w iamGrant) bool {
+			return w.action == g.action && w.resource != g.resource && covers(w.resource, g.resource)
+		})
+		if !wider && !slices.Contains(actions[g.resource], g.action) {
+			actions[g.resource] = append(actions[g.resource], g.action)
 		}
 	}
 	document := iamDocument{Version: "2012-10-17"}
-	for _, action := range sortedNames(on) {
-		resources := on[action]
-		slices.Sort(resources)
-		at := slices.IndexFunc(document.Statement, func(s iamStatement) bool { return slices.Equal(s.Resource, resources) })
+	for _, resource := range sortedNames(actions) {
+		slices.Sort(actions[resource])
+		at := slices.IndexFunc(document.Statement, func(s iamStatement) bool { return slices.Equal(s.Action, actions[resource]) })
 		if at < 0 {
 			at = len(document.Statement)
-			document.Statement = append(document.Statement, iamStatement{Sid: fmt.Sprintf("Starkeep%d", at+1), Effect: "Allow", Resource: resources})
+			document.Statement = append(document.Statement, iamStatement{Sid: fmt.Sprintf("Starkeep%d", at+1), Effect: "Allow", Action: actions[resource]})
 		}
-		document.Statement[at].Action = append(document.Statement[at].Action, action)
+		document.Statement[at].Resource = append(document.Statement[at].Resource, resource)
 	}
 	var err error
 	out.Document, err = json.Marshal(document)
@@ -124,10 +125,6 @@ func (p Place) iamPolicy(out *spec.Policy) error {
 		out.Notes = append(out.Notes, "FE and BEs write below the location: StarRocks deletes *.part there, and never ends a BACKUP without that right.")
 	}
 	return err
-}
-
-func covered(by []string, resource string) bool {
-	return slices.ContainsFunc(by, func(wide string) bool { return covers(wide, resource) })
 }
 
 // covers tells whether a resource that ends in * takes in another.

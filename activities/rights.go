@@ -134,7 +134,11 @@ func (p Place) grant(side, right string) string {
 	switch p.kindOf() {
 	case KindS3, KindGCS:
 		permission, on := p.permission(right)
-		return fmt.Sprintf("give %s %s on %s (starkeep repo policy %s --for %s prints all it needs)", user, permission, on, p.Repository, purpose)
+		text := fmt.Sprintf("give %s %s on %s (starkeep repo policy %s --for %s prints all it needs)", user, permission, on, p.Repository, purpose)
+		if side == spec.SideWorker && right == spec.RightDelete {
+			text += "; prune and repo check delete anywhere below the location, a restore only what it has put beside a snapshot itself, a backup nothing"
+		}
+		return text
 	case KindHDFS:
 		return fmt.Sprintf("let %s read and write there (starkeep repo policy %s --for %s prints the commands)", user, p.Repository, purpose)
 	}
