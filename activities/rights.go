@@ -31,7 +31,8 @@ var troubleWords = []struct {
 	words *regexp.Regexp
 }{
 	{troubleCredentials, regexp.MustCompile(`SignatureDoesNotMatch|InvalidAccessKeyId|InvalidToken|ExpiredToken|NoAuthWithAWS|No AWS Credentials|InvalidClientTokenId|security token|XAdminUserNotFound|invalid_grant|Unauthenticated|Unable to load credentials`)},
-	{troubleRegion, regexp.MustCompile(`AuthorizationHeaderMalformed|PermanentRedirect|IllegalLocationConstraint|the region .* is wrong`)},
+	// S3A asks with HEAD, whose answer has a status and no words: 400 and 301 are the region's, with keys that do not expire.
+	{troubleRegion, regexp.MustCompile(`AuthorizationHeaderMalformed|PermanentRedirect|IllegalLocationConstraint|the region .* is wrong|Status Code: (400|301)\b|AWSRedirect`)},
 	{troubleBucket, regexp.MustCompile(`NoSuchBucket|bucket does not exist|bucket or directory of the location not found`)},
 	{troubleDenied, regexp.MustCompile(`AccessDenied|Access Denied|access denied by the store|not authorized to perform|AccessControlException|[Pp]ermission denied|does not have storage\.`)},
 	{troubleForbidden, regexp.MustCompile(`Forbidden|Status Code: 403|HTTP 403|respcode=403|HTTP 401`)},
