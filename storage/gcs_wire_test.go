@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -80,8 +81,9 @@ var (
 type wire struct {
 	store storage.Store
 
-	mu       sync.Mutex
-	requests []request
+	mu          sync.Mutex
+	requests    []request
+	connections int
 }
 
 // newWire opens a store at a server that answers with the nth answer of the script to its nth request; the last one
@@ -94,7 +96,7 @@ func newWire(t *testing.T, script ...answer) *wire {
 func scriptedWire(t *testing.T, script func(r request, n int) answer) *wire {
 	t.Helper()
 	w := &wire{}
-	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		got := request{method: r.Method, path: r.URL.Path, query: r.URL.Query(), header: r.Header.Clone(), body: body}
 		w.mu.Lock()
@@ -109,6 +111,14 @@ func scriptedWire(t *testing.T, script func(r request, n int) answer) *wire {
 		rw.WriteHeader(a.status)
 		_, _ = io.WriteString(rw, a.body)
 	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			w.mu.Lock()
+			w.connections++
+			w.mu.Unlock()
+		}
+	}
+	server.Start()
 	t.Cleanup(server.Close)
 	w.store = open(t, storage.Config{Location: "gs://bucket/x", GCS: storage.GCS{
 		Endpoint: server.URL, ServiceAccountFile: storagetest.StartTokenServer(t).Account(t, "owner"),

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 
@@ -37,6 +39,10 @@ func (e *gcsError) Unwrap() error { return e.err }
 func (e *gcsError) Error() string {
 	var answer *googleapi.Error
 	if !errors.As(e.err, &answer) {
+		var request *url.Error
+		if errors.As(e.err, &request) { // its text is the whole URL, and the cause
+			return tidy(request.Err.Error())
+		}
 		return tidy(e.err.Error())
 	}
 	text := fmt.Sprintf("HTTP %d", answer.Code)
@@ -105,6 +111,10 @@ func gcsKind(err error) error {
 // broken tells whether a connection failed. Every request that got no answer does: it ends as a *url.Error, which is a
 // net.Error.
 func broken(err error) bool {
+	var file *fs.PathError // calls itself a net.Error too
+	if errors.As(err, &file) {
+		return false
+	}
 	var network net.Error
 	return errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
 }
