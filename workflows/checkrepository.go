@@ -126,7 +126,8 @@ func (c *check) scratch(ctx workflow.Context) {
 // clear removes what checks have left; false if that failed.
 func (c *check) clear(ctx workflow.Context) bool {
 	var cleared activities.Cleared
-	err := workflow.ExecuteActivity(brief(ctx, c.heartbeat(), "clear the scratch database away"), acts.ClearScratch, c.ref).Get(ctx, &cleared)
+	options := withOptions(ctx, 10*time.Minute, 30*time.Minute, c.heartbeat(), "clear the scratch database away")
+	err := workflow.ExecuteActivity(options, acts.ClearScratch, c.ref).Get(ctx, &cleared)
 	if err != nil && temporal.IsCanceledError(err) {
 		return false
 	}

@@ -97,6 +97,9 @@ func (c *check) result(ctx workflow.Context, err error) (spec.CheckRepositoryRes
 	out := spec.CheckRepositoryResult{
 		Cluster: c.in.Cluster, Repository: c.in.Repository, Location: c.probed.Place.Location, Scratch: c.job != nil, Rights: c.rights.rows, Warnings: c.warnings,
 	}
+	if c.job != nil {
+		out.Warnings = append(out.Warnings, c.job.Result.Warnings...)
+	}
 	if c.late {
 		out.Warnings = append(out.Warnings, fmt.Sprintf("given up after %s: StarRocks had not finished", checkTime))
 	}

@@ -22,9 +22,10 @@ func short(ctx workflow.Context, heartbeat time.Duration, summary string) workfl
 	return withOptions(ctx, 10*time.Minute, 24*time.Hour, heartbeat, summary)
 }
 
-// brief is for what a person waits for: it is given up soon.
+// brief is for what a person waits for: an FE or store that does not answer for a minute is reported.
 func brief(ctx workflow.Context, heartbeat time.Duration, summary string) workflow.Context {
-	return withOptions(ctx, 5*time.Minute, 10*time.Minute, heartbeat, summary)
+	return workflow.WithRetryPolicy(withOptions(ctx, 5*time.Minute, 10*time.Minute, heartbeat, summary),
+		temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 10 * time.Second, MaximumAttempts: 8})
 }
 
 // long is for activities that handle many objects or statements.

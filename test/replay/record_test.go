@@ -16,6 +16,8 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/testsuite"
 
+	"starkeep/restorepoint"
+	"starkeep/storage"
 	"starkeep/test/starrockssim"
 	"starkeep/test/testbed"
 	"starkeep/workflows/spec"
@@ -42,6 +44,11 @@ func recordMissing(t *testing.T) {
 		run := r.start(spec.RestoreWorkflow, spec.RestoreID(in.Cluster, "other-cluster"), in)
 		r.wait(run, "")
 		r.save("Restore/v2-other-cluster", run)
+	})
+	t.Run("repositories", func(t *testing.T) {
+		newRecorder(t, testbed.Options{
+			Repositories: []testbed.Repository{testbed.NewRepository("own", storage.Config{Location: "file://" + t.TempDir()})}, Patience: 6,
+		}).repositories()
 	})
 	t.Run("continued as new", func(t *testing.T) {
 		r := newRecorder(t, testbed.Options{Temporal: hastyServer(t)})
@@ -244,6 +251,47 @@ func (r *recorder) created() {
 	run := r.restore("create", spec.Restore{Include: []string{"web"}})
 	r.wait(run, "")
 	r.save("Restore/v1-create", run)
+}
+
+// repositories creates, checks and drops one. A check that finds something missing, and a cancelled one, clean up too.
+func (r *recorder) repositories() {
+	at := spec.CheckRepository{Cluster: testbed.ClusterName, Repository: "own"}
+	id, database := spec.RepositoryID(at.Cluster, at.Repository), restorepoint.ScratchDatabase(at.Cluster, at.Repository)
+	run := r.start(spec.CreateRepositoryWorkflow, id, spec.CreateRepository{Cluster: at.Cluster, Repository: at.Repository})
+	r.wait(run, "")
+	r.save("CreateRepository/v1-created", run)
+
+	run = r.start(spec.CheckRepositoryWorkflow, id, at)
+	r.wait(run, "")
+	r.save("CheckRepository/v1-without-scratch", run)
+
+	at.Scratch = true
+	run = r.start(spec.CheckRepositoryWorkflow, id, at)
+	r.wait(run, "")
+	r.save("CheckRepository/v1-ok", run)
+
+	r.Sim.BreakStore(0, errors.New("connection refused"))
+	run = r.start(spec.CheckRepositoryWorkflow, id, at)
+	r.wait(run, spec.ErrorStorageUnavailable)
+	r.Sim.BreakStore(0, nil)
+	r.save("CheckRepository/v1-missing", run)
+
+	release := r.Sim.HoldStates(database, "UPLOADING")
+	run = r.start(spec.CheckRepositoryWorkflow, id, at)
+	r.until("the scratch table is uploading", func() bool {
+		rows, err := r.Sim.Query("SHOW BACKUP FROM " + database)
+		return err == nil && len(rows) == 1 && strings.Contains(strings.Join(rows[0], "|"), "|UPLOADING|")
+	})
+	if err := r.Client.CancelWorkflow(r.t.Context(), run.id, run.run); err != nil {
+		r.t.Fatal(err)
+	}
+	r.wait(run, "Canceled")
+	release()
+	r.save("CheckRepository/v1-cancelled", run)
+
+	run = r.start(spec.DropRepositoryWorkflow, id, spec.DropRepository{Cluster: at.Cluster, Repository: at.Repository})
+	r.wait(run, "")
+	r.save("DropRepository/v1-dropped", run)
 }
 
 func (r *recorder) backup(name string, in spec.Backup) execution {

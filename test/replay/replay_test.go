@@ -35,6 +35,8 @@ var recorded = []string{
 	"DatabaseJob/v1-restore-swap", "DatabaseJob/v1-restore-cancelled", "DatabaseJob/v1-restore-cancelled-in-commit",
 	"UndoWindow/v1-undo", "UndoWindow/v1-finish", "UndoWindow/v1-expired",
 	"Inspect/v1-points",
+	"CreateRepository/v1-created", "DropRepository/v1-dropped",
+	"CheckRepository/v1-without-scratch", "CheckRepository/v1-ok", "CheckRepository/v1-missing", "CheckRepository/v1-cancelled",
 }
 
 func TestRecordedHistoriesReplay(t *testing.T) {
