@@ -30,12 +30,12 @@ var troubleWords = []struct {
 	is    storeTrouble
 	words *regexp.Regexp
 }{
-	{troubleCredentials, regexp.MustCompile(`SignatureDoesNotMatch|InvalidAccessKeyId|InvalidToken|ExpiredToken|NoAuthWithAWS|No AWS Credentials|InvalidClientTokenId|security token|XAdminUserNotFound|invalid_grant|Unauthenticated|Unable to load credentials`)},
+	{troubleCredentials, regexp.MustCompile(`SignatureDoesNotMatch|InvalidAccessKeyId|InvalidToken|ExpiredToken|NoAuthWithAWS|No AWS Credentials|InvalidClientTokenId|security token|XAdminUserNotFound|invalid_grant|Unauthenticated|Invalid Credentials|HTTP 401|Unable to load credentials`)},
 	// S3A asks with HEAD, whose answer has a status and no words: 400 and 301 are the region's, with keys that do not expire.
 	{troubleRegion, regexp.MustCompile(`AuthorizationHeaderMalformed|PermanentRedirect|IllegalLocationConstraint|the region .* is wrong|Status Code: (400|301)\b|AWSRedirect`)},
 	{troubleBucket, regexp.MustCompile(`NoSuchBucket|bucket does not exist|bucket or directory of the location not found`)},
 	{troubleDenied, regexp.MustCompile(`AccessDenied|Access Denied|access denied by the store|not authorized to perform|AccessControlException|[Pp]ermission denied|does not have storage\.`)},
-	{troubleForbidden, regexp.MustCompile(`Forbidden|Status Code: 403|HTTP 403|respcode=403|HTTP 401`)},
+	{troubleForbidden, regexp.MustCompile(`Forbidden|Status Code: 403|HTTP 403|respcode=403`)},
 	{troubleUnreachable, regexp.MustCompile(`(?i)connection refused|connection reset|connection timed out|UnknownHost|no such host|could not resolve|unable to connect|no route to host|network is unreachable|i/o timeout|timeout was reached|curlCode|connect timed out|no available namenodes|store unavailable|no answer within`)},
 }
 

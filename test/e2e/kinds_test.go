@@ -79,9 +79,9 @@ func privateKey(t *testing.T, file string) string {
 const roleARN = "arn:aws:iam::123456789012:role/starkeep"
 
 // kindsBed is one bed for all kinds: one Temporal server, one StarRocks, one worker, a repository and a database for each.
-func kindsBed(t *testing.T, repositories []testbed.Repository) *guarded {
+func kindsBed(t *testing.T, repositories []testbed.Repository, patience int) *guarded {
 	t.Helper()
-	b := testbed.Start(t, testbed.Options{Repositories: repositories, Patience: 20})
+	b := testbed.Start(t, testbed.Options{Repositories: repositories, Patience: patience})
 	g := &guarded{Bed: b, log: &output{}}
 	b.Log = zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.Lock(g.log), zapcore.DebugLevel))
 	was := canaries
@@ -98,7 +98,7 @@ func kindsBed(t *testing.T, repositories []testbed.Repository) *guarded {
 // back. Both sides are made from the one profile.
 func TestEveryKindOfRepositoryBacksUpAndRestores(t *testing.T) {
 	repositories := everyKind(t)
-	g := kindsBed(t, repositories)
+	g := kindsBed(t, repositories, 20)
 	t.Run("kind", func(t *testing.T) {
 		for _, r := range repositories {
 			t.Run(r.Name, func(t *testing.T) {

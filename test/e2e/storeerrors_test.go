@@ -120,7 +120,7 @@ func (b *brokenStores) gcs(t *testing.T) {
 	account("gcs_no_create", reader.Config("gcs_no_create"), "reader@", "does not have storage.objects.create access", "storage.objects.create")
 	stranger := gcs.Config("gcs_stranger")
 	stranger.GCS.ServiceAccountFile = storagetest.StartTokenServer(t).Account(t, "stranger") // of another project: its tokens count for nothing
-	account("gcs_stranger", stranger, "Invalid Credentials", "service account")
+	account("gcs_stranger", stranger, "Invalid Credentials", "correct the credentials of the worker: gcs.serviceAccountFile", "service account "+stranger.GCS.ServiceAccountFile)
 	account("gcs_bucket", storage.Config{Location: "gs://no-such-bucket/gcs_bucket", GCS: gcs.Config("").GCS})
 	lost := &b.list[len(b.list)-1]
 	lost.kind, lost.says = spec.ErrorRepositoryMissing, []string{"repository gcs_bucket: put ", "bucket or directory of the location not found", "create"}
@@ -178,7 +178,8 @@ func TestAStoreThatCannotBeUsedIsExplained(t *testing.T) {
 	for _, r := range b.list {
 		repositories = append(repositories, r.Repository)
 	}
-	g := kindsBed(t, repositories)
+	g := kindsBed(t, repositories, 10)
+	t.Run("config check", g.checksConfig)
 	t.Run("store", func(t *testing.T) {
 		for _, r := range b.list {
 			t.Run(r.Name, func(t *testing.T) {
@@ -188,6 +189,31 @@ func TestAStoreThatCannotBeUsedIsExplained(t *testing.T) {
 		}
 	})
 	search(t, "the worker's log", g.log.String())
+}
+
+// unlisted are the repositories that the worker cannot even list, and why: what `starkeep config check` shows.
+var unlisted = map[string]string{
+	"s3_secret": "SignatureDoesNotMatch", "s3_key": "InvalidAccessKeyId", "s3_region": "correct the region", "s3_bucket": "NoSuchBucket",
+	"s3_no_list": "s3:ListBucket", "role_external_id": "sts:AssumeRole", "gcs_stranger": "Invalid Credentials", "gcs_bucket": "bucket or directory of the location not found",
+	"hmac_secret": "SignatureDoesNotMatch", "hdfs_down": "connection refused", "directory": "missing or not readable",
+}
+
+func (g *guarded) checksConfig(t *testing.T) {
+	var out spec.InspectResult
+	g.works(t, spec.InspectWorkflow, "config", spec.Inspect{Read: spec.ReadConfig}, &out)
+	found := map[string]bool{}
+	for _, row := range out.Checks {
+		want := unlisted[row.Profile]
+		found[row.Profile] = true
+		if row.OK != (want == "") || !strings.Contains(row.Message, want) {
+			t.Errorf("%s: %s: ok %t, %s; want %q", row.Profile, row.Check, row.OK, row.Message, want)
+		}
+	}
+	for name := range unlisted {
+		if !found[name] {
+			t.Errorf("%s was not checked", name)
+		}
+	}
 }
 
 // explains meets a broken repository, in a database of its own.

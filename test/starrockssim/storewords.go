@@ -15,6 +15,7 @@ func said(err error) string {
 		return err.Error()
 	}
 	text, _, _ := strings.Cut(e.Err.Error(), "; ")
+	text, _, _ = strings.Cut(text, " (HDFS user")
 	return text
 }
 
