@@ -208,30 +208,30 @@ func (s *hmacStore) Put(ctx context.Context, key string, body io.Reader, size in
 		}
 	}
 	mark := rand.Text()
-	put := func() error {
+	put := func(data []byte) error {
 		_, err := s.client.PutObject(ctx, &s3.PutObjectInput{
-			Bucket: &s.bucket, Key: s.name(key), Body: bytes.NewReader(data), ContentLength: &size,
+			Bucket: &s.bucket, Key: s.name(key), Body: bytes.NewReader(data), ContentLength: aws.Int64(int64(len(data))),
 			IfNoneMatch: aws.String("*"), Metadata: map[string]string{markName: mark},
 		})
 		return err
 	}
-	if err := put(); err != nil {
-		if isCode(err, "PreconditionFailed") {
+	if err := put(data); err != nil {
+		if isConflict(err) {
 			s.proven.Store(true)
 		}
-		return s.settle(ctx, key, mark, err)
+		return s.settle(ctx, key, mark, mode, err)
 	}
 	s.bucketMet.Store(true)
 	if s.proven.Load() {
 		return nil
 	}
-	return s.prove(ctx, key, put())
+	return s.prove(ctx, key, put(nil)) // a server may break the connection of a body that it refuses
 }
 
 // prove looks at what became of a request that had to be refused.
 func (s *hmacStore) prove(ctx context.Context, key string, err error) error {
 	switch {
-	case isCode(err, "PreconditionFailed"):
+	case isConflict(err):
 		s.proven.Store(true)
 		return nil
 	case err != nil:

@@ -116,11 +116,14 @@ func (s *gcsStore) putLarge(ctx context.Context, key string, body *exactReader, 
 	sum := &summed{body: ahead}
 	stored, err := s.session(ctx, object, sum, mode)
 	ahead.stop()
-	switch {
-	case sum.err != nil:
+	if sum.err != nil {
 		return bodyError("put", key, sum.err)
-	case err != nil:
-		return s.settle(ctx, key, object, err)
+	}
+	if err != nil {
+		stored, err = s.settle(ctx, key, object, err)
+	}
+	if err != nil {
+		return err
 	}
 	if stored.Crc32c != encodeCRC(sum.crc) { // not every server compares the sum that came with the last chunk
 		return s.takeBack(ctx, key, stored.Generation)
@@ -142,23 +145,23 @@ func (s *gcsStore) session(ctx context.Context, object *raw.Object, body io.Read
 		Context(ctx).Do()
 }
 
-// settle finds out what an error of an upload means: nil if the object there is this Put's own, because only the last
+// settle finds out what an error of an upload means. It gives the object if that is this Put's own, because only the last
 // answer was lost.
-func (s *gcsStore) settle(ctx context.Context, key string, object *raw.Object, err error) error {
+func (s *gcsStore) settle(ctx context.Context, key string, object *raw.Object, err error) (*raw.Object, error) {
 	if ctx.Err() != nil {
-		return s.fail(ctx, "put", key, err)
+		return nil, s.fail(ctx, "put", key, err)
 	}
 	found, statErr := s.stat(ctx, "put", key)
 	if statErr == nil && found.Metadata[markName] == object.Metadata[markName] {
-		return nil
+		return found, nil
 	}
 	if isStatus(err, http.StatusPreconditionFailed) {
 		if statErr != nil && !errors.Is(statErr, ErrNotFound) {
-			return statErr // not known who won
+			return nil, statErr // not known who won
 		}
-		return &Error{Op: "put", Key: key, Kind: ErrExists, Err: &gcsError{err}}
+		return nil, &Error{Op: "put", Key: key, Kind: ErrExists, Err: &gcsError{err}}
 	}
-	return s.putError(ctx, key, err)
+	return nil, s.putError(ctx, key, err)
 }
 
 // takeBack removes the object that this Put stored damaged, and no other.

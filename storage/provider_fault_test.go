@@ -2,6 +2,8 @@ package storage_test
 
 import (
 	"net/url"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -9,40 +11,132 @@ import (
 	"starkeep/storage/storagetest"
 )
 
-const (
-	// patience with a silent server. A busy machine may take longer for an answer: then the request is made again.
-	patience = 2 * time.Second
+// twoParts is larger than the smallest part of S3, than two chunks of GCS in this test, and than a block of HDFS.
+const twoParts = 5*mib + 1000
 
-	// twoParts is larger than S3's smallest part.
-	twoParts = 5*mib + 1000
-)
-
-func TestS3MeetsFaults(t *testing.T) {
-	t.Parallel()
-	server := storagetest.StartS3(t)
-	storagetest.Faults(t, storagetest.Faulty{
-		Open: openS3(server.Config, ""), Address: hostPort(t, server.Endpoint), Large: twoParts, HTTP: true, Secret: server.SecretKey,
-	})
-}
-
-func TestS3OverTLSMeetsFaults(t *testing.T) {
-	t.Parallel()
-	server, caFile := storagetest.StartS3TLS(t)
-	storagetest.Faults(t, storagetest.Faulty{
-		Open: openS3(server.Config, caFile), Address: hostPort(t, server.Endpoint), Large: twoParts, Secret: server.SecretKey,
-	})
-}
-
-func openS3(config func(string) storage.Config, caFile string) func(*testing.T, string, string) storage.Store {
-	return func(t *testing.T, location, address string) storage.Store {
-		t.Helper()
-		c := config(location)
-		c.S3.Endpoint, c.S3.CAFile = at(t, c.S3.Endpoint, address), caFile
-		s := open(t, c)
-		storage.ShrinkParts(s, 5*mib, 5*mib, 5*mib)
-		storage.SetPatience(s, patience)
-		return s
+// The providers meet their faults at the same time, since all of them mostly wait.
+func TestEveryProviderMeetsFaults(t *testing.T) {
+	providers := map[string]func(*testing.T) storagetest.Faulty{
+		"S3": faultyS3, "S3 over TLS": faultyTLS, "GCS": faultyGCS, "GCS with HMAC keys": faultyHMAC,
+		"HDFS, its NameNode": faultyNameNode, "HDFS, its DataNode": faultyDataNode,
 	}
+	t.Cleanup(storage.ShortenPauses())
+	var running sync.WaitGroup
+	for name, provider := range providers {
+		running.Go(func() {
+			t.Run(name, func(t *testing.T) { storagetest.Faults(t, provider(t)) })
+		})
+	}
+	running.Wait()
+}
+
+func faultyS3(t *testing.T) storagetest.Faulty {
+	server := storagetest.StartS3(t)
+	return storagetest.Faulty{
+		Open: func(t *testing.T, location, address string, patience time.Duration) storage.Store {
+			c := server.Config(location)
+			c.S3.Endpoint = "http://" + address
+			return impatient(t, c, 5*mib, patience)
+		},
+		Address: hostPort(t, server.Endpoint), Large: twoParts, HTTP: true, Secret: server.SecretKey,
+	}
+}
+
+func faultyTLS(t *testing.T) storagetest.Faulty {
+	server, caFile := storagetest.StartS3TLS(t)
+	return storagetest.Faulty{
+		Open: func(t *testing.T, location, address string, patience time.Duration) storage.Store {
+			c := server.Config(location)
+			c.S3.Endpoint, c.S3.CAFile = "https://"+address, caFile
+			return impatient(t, c, 5*mib, patience)
+		},
+		Address: hostPort(t, server.Endpoint), Large: twoParts, Secret: server.SecretKey,
+	}
+}
+
+func faultyGCS(t *testing.T) storagetest.Faulty {
+	server := storagetest.StartGCS(t)
+	direct := storagetest.NewProxy(t, server.Endpoint) // an upload goes on at the address where it began
+	return storagetest.Faulty{
+		Open: func(t *testing.T, location, address string, patience time.Duration) storage.Store {
+			c := server.Config(location)
+			c.GCS.Endpoint = "http://" + address
+			return impatient(t, c, 2*mib, patience)
+		},
+		Address: hostPort(t, direct.Endpoint), Large: twoParts, HTTP: true,
+	}
+}
+
+func faultyHMAC(t *testing.T) storagetest.Faulty {
+	server := storagetest.StartGCSHMAC(t)
+	return storagetest.Faulty{
+		Open: func(t *testing.T, location, address string, patience time.Duration) storage.Store {
+			c := server.Config(location)
+			c.GCS.Endpoint = "http://" + address
+			return impatient(t, c, 5*mib, patience)
+		},
+		Address: hostPort(t, server.Endpoint), Large: twoParts, HTTP: true, Secret: server.SecretKey,
+	}
+}
+
+func faultyNameNode(t *testing.T) storagetest.Faulty {
+	cluster := storagetest.StartHDFS(t)
+	return faultyHDFS(t, cluster, cluster.Address, func(c storage.Config, address string, patience time.Duration) storage.Store {
+		c.HDFS.NameNodes = []string{address}
+		return impatient(t, c, 0, patience)
+	})
+}
+
+func faultyDataNode(t *testing.T) storagetest.Faulty {
+	cluster := storagetest.StartHDFS(t)
+	faulty := faultyHDFS(t, cluster, dataNode(t, cluster), func(c storage.Config, address string, patience time.Duration) storage.Store {
+		s := impatient(t, c, 0, patience)
+		storage.RouteDataNodes(s, func(string) string { return address })
+		return s
+	})
+	faulty.Content = true
+	return faulty
+}
+
+// dataNode is the address of the cluster's only one.
+func dataNode(t *testing.T, cluster storagetest.HDFS) string {
+	s := open(t, cluster.Config(cluster.Dir(t, "alice"), "alice"))
+	defer s.Close()
+	var met atomic.Value
+	storage.RouteDataNodes(s, func(address string) string { met.Store(address); return address })
+	write(t, s, "object", []byte("data"))
+	return met.Load().(string)
+}
+
+func faultyHDFS(t *testing.T, cluster storagetest.HDFS, address string, open func(storage.Config, string, time.Duration) storage.Store) storagetest.Faulty {
+	base := cluster.Dir(t, "alice")
+	return storagetest.Faulty{
+		Open: func(t *testing.T, location, address string, patience time.Duration) storage.Store {
+			cluster.Mkdir(t, base+"/"+location, 0o755)
+			cluster.Chown(t, base+"/"+location, "alice")
+			return open(cluster.Config(base+"/"+location, "alice"), address, patience)
+		},
+		Seed: func(t *testing.T, location string, keys []string) {
+			cluster.Mkdir(t, base+"/"+location+"/d", 0o755)
+			for _, key := range keys {
+				if err := cluster.Client().CreateEmptyFile(base + "/" + location + "/" + key); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+		Address: address, Large: twoParts,
+	}
+}
+
+// impatient opens a store that waits only so long for a silent server, unless that is 0.
+func impatient(t *testing.T, c storage.Config, part int64, patience time.Duration) storage.Store {
+	t.Helper()
+	s := open(t, c)
+	storage.ShrinkUploads(s, part)
+	if patience > 0 {
+		storage.SetPatience(s, patience)
+	}
+	return s
 }
 
 // hostPort is where an endpoint listens.
@@ -53,15 +147,4 @@ func hostPort(t *testing.T, endpoint string) string {
 		t.Fatal(err)
 	}
 	return parsed.Host
-}
-
-// at is an endpoint with another address.
-func at(t *testing.T, endpoint, address string) string {
-	t.Helper()
-	parsed, err := url.Parse(endpoint)
-	if err != nil {
-		t.Fatal(err)
-	}
-	parsed.Host = address
-	return parsed.String()
 }

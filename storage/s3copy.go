@@ -91,7 +91,7 @@ func (s *s3Store) copyRange(ctx context.Context, from, to string, id, etag *stri
 }
 
 func (s *s3Store) copyError(ctx context.Context, from string, err error) error {
-	if isCode(err, "PreconditionFailed") {
+	if isConflict(err) {
 		return &Error{Op: "copy", Key: from, Kind: ErrChanged, Err: &scrubbed{err, s.scrub}}
 	}
 	return s.fail(ctx, "copy", from, err)

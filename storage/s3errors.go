@@ -117,7 +117,9 @@ func s3Kind(err error) error {
 	}
 	var answer *smithyhttp.ResponseError
 	if errors.As(err, &answer) && answer.HTTPStatusCode() != 0 {
-		return kindOfStatus(answer.HTTPStatusCode())
+		if kind := kindOfStatus(answer.HTTPStatusCode()); kind != nil {
+			return kind
+		}
 	}
 	if strings.Contains(err.Error(), "checksum did not match") {
 		return ErrUnavailable // damaged on the way, as far as can be known; the SDK's type is internal
@@ -179,6 +181,13 @@ func kindOfCode(code string) error {
 func isCode(err error, codes ...string) bool {
 	code := codeOf(err)
 	return code != "" && slices.Contains(codes, code)
+}
+
+// isConflict tells whether the server found that a precondition does not hold. The status says so too, where the answer
+// broke off before its code.
+func isConflict(err error) bool {
+	var answer *smithyhttp.ResponseError
+	return isCode(err, "PreconditionFailed") || errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusPreconditionFailed
 }
 
 // codeOf is the server's error code; "" if it gave none.

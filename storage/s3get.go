@@ -71,7 +71,7 @@ func (c *s3Conn) connect(ctx context.Context, from, end int64) (*connection, err
 }
 
 func (c *s3Conn) refused(ctx context.Context, err error) error {
-	if c.etag != "" && isCode(err, "PreconditionFailed") {
+	if c.etag != "" && isConflict(err) {
 		return &Error{Op: "get", Key: c.key, Kind: ErrChanged, Err: &scrubbed{err, c.store.scrub}}
 	}
 	return c.store.fail(ctx, "get", c.key, err)

@@ -78,7 +78,7 @@ func (s *s3Store) putOne(ctx context.Context, key string, body io.Reader, size i
 	}
 	_, err := s.client.PutObject(ctx, input)
 	if err != nil {
-		return s.settle(ctx, key, mark, err)
+		return s.settle(ctx, key, mark, mode, err)
 	}
 	s.bucketMet.Store(true)
 	return nil
@@ -104,21 +104,21 @@ func encodeCRC(sum uint32) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
 }
 
-// settle finds out what an error of the deciding request (PutObject, CompleteMultipartUpload) means: nil if the object
-// there is this Put's own, which an earlier attempt of the same request stored.
-func (s *s3Store) settle(ctx context.Context, key, mark string, err error) error {
-	conflict := isCode(err, "PreconditionFailed")
-	if mark == "" || !(conflict || isCode(err, "NoSuchUpload")) {
+// settle finds out what an error of the deciding request (PutObject, CompleteMultipartUpload) means, which may have been
+// carried out by an attempt whose answer was lost, or refused by an answer that was lost under the bytes still being sent.
+// nil: the object there is this Put's own.
+func (s *s3Store) settle(ctx context.Context, key, mark string, mode Mode, err error) error {
+	conflict := isConflict(err)
+	if mark == "" || ctx.Err() != nil || !conflict && s3Kind(err) != ErrUnavailable {
 		return s.fail(ctx, "put", key, err)
 	}
 	head, headErr := s.head(ctx, "put", key)
-	if headErr == nil && head.Metadata[markName] == mark {
+	switch {
+	case headErr == nil && head.Metadata[markName] == mark:
 		return nil
-	}
-	if headErr != nil && !errors.Is(headErr, ErrNotFound) {
+	case conflict && headErr != nil && !errors.Is(headErr, ErrNotFound):
 		return headErr // not known who won
-	}
-	if conflict {
+	case conflict, headErr == nil && mode == IfAbsent:
 		return &Error{Op: "put", Key: key, Kind: ErrExists, Err: &scrubbed{err, s.scrub}}
 	}
 	return s.fail(ctx, "put", key, err)
@@ -158,7 +158,7 @@ func (s *s3Store) multipart(ctx context.Context, op, key, mark string, input *s3
 	if _, err = s.client.CompleteMultipartUpload(ctx, complete); err == nil {
 		return nil
 	}
-	if err = s.settle(ctx, key, mark, err); err != nil {
+	if err = s.settle(ctx, key, mark, mode, err); err != nil {
 		s.abort(ctx, key, created.UploadId)
 	}
 	return err

@@ -22,7 +22,11 @@ const (
 	dialTimeout   = 10 * time.Second // for TCP, and again for TLS
 	answerTimeout = time.Minute      // from the end of a request to the beginning of its answer
 	workTimeout   = 5 * time.Minute  // the same where the server works meanwhile: it completes an upload, copies, deletes many
-	stallTimeout  = time.Minute      // without a byte taken of a request, or given of an answer's body
+	// From a request's header to the word that its body is wanted, which large uploads ask for, so that a refusal is read
+	// before the connection breaks under bytes that nobody takes. Then the body is sent all the same.
+	continueTimeout = time.Second
+
+	stallTimeout = time.Minute // without a byte taken of a request, or given of an answer's body
 )
 
 // transport is HTTP that gives up on a silent server.
@@ -52,6 +56,7 @@ func newTransport(caFile string) (*transport, error) {
 		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: trusted},
 		TLSHandshakeTimeout:   dialTimeout,
 		ResponseHeaderTimeout: answerTimeout,
+		ExpectContinueTimeout: continueTimeout,
 		MaxIdleConnsPerHost:   64,
 		IdleConnTimeout:       90 * time.Second,
 		DisableCompression:    true, // bodies are stored bytes

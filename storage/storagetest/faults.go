@@ -11,13 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"starkeep/storage"
 )
 
 const (
-	// faultsAtOnce is how many operations are in trouble at the same time: most of them wait.
-	faultsAtOnce = 32
-
 	// hangs is after how long an operation without a deadline counts as one that never ends. It is far above what the
 	// providers' own limits add up to with the patience of the tests.
 	hangs = 2 * time.Minute
@@ -32,14 +31,21 @@ const (
 	closedAddress = "127.0.0.1:1" // nobody listens there
 )
 
+// trouble bounds how many operations meet faults at the same time, of all providers. Most of them wait.
+var trouble = make(chan struct{}, 64)
+
 // Faulty is a provider that is to be used over a way with faults.
 type Faulty struct {
 	// Open makes a Store of a location below a name, which is the same for the same name, over the server's own address or
-	// that of a proxy before it. The Store's patience with a silent server is short, and its sizes are such that an object
-	// of Large bytes is put in at least two parts.
-	Open func(t *testing.T, location, address string) storage.Store
+	// that of a proxy before it. The Store waits only so long for a silent server; 0 is as long as it does by itself. Its
+	// sizes are such that an object of Large bytes is put in at least two parts.
+	Open func(t *testing.T, location, address string, patience time.Duration) storage.Store
+
+	// Seed stores empty objects, where that can be done faster than by Put; nil: it cannot.
+	Seed func(t *testing.T, location string, keys []string)
 
 	Address string // host:port of the server
+	Content bool   // only the objects' content goes over the faulty way
 	Large   int
 	HTTP    bool   // the server speaks HTTP without TLS, and faults of HTTP can be made
 	Secret  string // must not show in any error; "": there is none
@@ -50,9 +56,7 @@ type Faulty struct {
 // its context's deadline, and without one by the provider's own limits.
 func Faults(t *testing.T, provider Faulty) {
 	toxiproxy := StartToxiproxy(t)
-	pages := provider.Open(t, "pages", provider.Address)
-	seedPages(t, pages)
-	running := make(chan struct{}, faultsAtOnce)
+	provider.seedPages(t)
 	var cells sync.WaitGroup
 	var n atomic.Int64
 	for _, f := range faults {
@@ -60,12 +64,12 @@ func Faults(t *testing.T, provider Faulty) {
 			continue
 		}
 		for _, o := range operations {
-			if f.only != nil && !f.only(o) {
+			if f.only != nil && !f.only(o) || provider.Content && !o.content {
 				continue
 			}
 			cells.Go(func() {
-				running <- struct{}{}
-				defer func() { <-running }()
+				trouble <- struct{}{}
+				defer func() { <-trouble }()
 				t.Run(f.name+"/"+o.name, func(t *testing.T) {
 					cell := &cell{t: t, provider: provider, fault: f, operation: o, location: fmt.Sprint("cell", n.Add(1))}
 					cell.run(toxiproxy)
@@ -77,26 +81,25 @@ func Faults(t *testing.T, provider Faulty) {
 }
 
 // seedPages stores what the operation that lists expects.
-func seedPages(t *testing.T, s storage.Store) {
+func (f Faulty) seedPages(t *testing.T) {
 	t.Helper()
-	numbers := make(chan int)
-	var writers sync.WaitGroup
-	for range 16 {
-		writers.Go(func() {
-			for i := range numbers {
-				if err := storage.WriteAll(t.Context(), s, pageKey(i), nil, storage.Overwrite); err != nil {
-					t.Error(err)
-				}
-			}
-		})
+	keys := make([]string, pagedKeys)
+	for i := range keys {
+		keys[i] = pageKey(i)
 	}
-	for i := range pagedKeys {
-		numbers <- i
+	if f.Seed != nil {
+		f.Seed(t, "pages", keys)
+		return
 	}
-	close(numbers)
-	writers.Wait()
-	if t.Failed() {
-		t.FailNow()
+	s := f.Open(t, "pages", f.Address, 0)
+	defer s.Close()
+	var writers errgroup.Group
+	writers.SetLimit(16)
+	for _, key := range keys {
+		writers.Go(func() error { return storage.WriteAll(t.Context(), s, key, nil, storage.Overwrite) })
+	}
+	if err := writers.Wait(); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -117,9 +120,9 @@ func (c *cell) run(toxiproxy *Toxiproxy) {
 	if c.operation.location != "" {
 		c.location = c.operation.location
 	}
-	c.direct = c.provider.Open(c.t, c.location, c.provider.Address)
+	c.direct = c.provider.Open(c.t, c.location, c.provider.Address, 0)
 	defer c.direct.Close()
-	c.faulty = c.provider.Open(c.t, c.location, c.way(toxiproxy))
+	c.faulty = c.provider.Open(c.t, c.location, c.way(toxiproxy), c.fault.patience)
 	defer c.faulty.Close()
 	if c.operation.before != nil {
 		c.operation.before(c)

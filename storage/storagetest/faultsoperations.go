@@ -16,6 +16,7 @@ type operation struct {
 	name     string
 	location string // shared by all calls, which only read; "": one of its own
 	small    bool   // sends and gets a few hundred bytes at most
+	content  bool   // sends or gets bytes of objects
 	before   func(c *cell)
 	call     func(ctx context.Context, c *cell) error
 	after    func(c *cell, err error) // checks what is stored
@@ -32,16 +33,16 @@ var (
 func (c *cell) large() []byte { return content(c.provider.Large, 93) }
 
 var operations = []operation{
-	{name: "put over another object", before: putOld, call: putting(smallest, storage.Overwrite), after: oldOr(smallest)},
-	{name: "put large over another object", before: putOld, call: putting((*cell).large, storage.Overwrite), after: oldOr((*cell).large)},
-	{name: "put if absent", small: true, call: putting(smallest, storage.IfAbsent), after: absentOr(smallest)},
-	{name: "put large if absent", call: putting((*cell).large, storage.IfAbsent), after: absentOr((*cell).large)},
-	{name: "get", before: putReadable, call: getting(0, -1), after: nothing},
-	{name: "get range", before: putReadable, call: getting(1000, 500_000), after: nothing},
+	{name: "put over another object", content: true, before: putOld, call: putting(smallest, storage.Overwrite), after: oldOr(smallest)},
+	{name: "put large over another object", content: true, before: putOld, call: putting((*cell).large, storage.Overwrite), after: oldOr((*cell).large)},
+	{name: "put if absent", content: true, small: true, call: putting(smallest, storage.IfAbsent), after: absentOr(smallest)},
+	{name: "put large if absent", content: true, call: putting((*cell).large, storage.IfAbsent), after: absentOr((*cell).large)},
+	{name: "get", content: true, before: putReadable, call: getting(0, -1), after: nothing},
+	{name: "get range", content: true, before: putReadable, call: getting(1000, 500_000), after: nothing},
 	{name: "stat", small: true, before: putOld, call: statting, after: nothing},
 	{name: "list pages", location: "pages", call: listing, after: nothing},
 	{name: "delete", small: true, before: putMany, call: deleting, after: checkDeleted},
-	{name: "copy", small: true, before: putCopied, call: copying, after: oldOr(smallest)},
+	{name: "copy", content: true, small: true, before: putCopied, call: copying, after: oldOr(smallest)},
 }
 
 func smallest(*cell) []byte { return smallContent }

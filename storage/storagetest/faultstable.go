@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"starkeep/storage"
 )
@@ -17,6 +18,7 @@ type fault struct {
 	toxics   []Toxic
 	refused  bool                    // nobody listens
 	damages  bool                    // bytes that are read are wrong until an error says so
+	patience time.Duration           // of the Store with a silent server; 0: its own
 	deadline bool                    // the operation's context has a deadline
 	only     func(operation) bool    // the operations that it is for; nil: all
 	want     []error                 // outcomes allowed to all operations; nil is success
@@ -32,6 +34,12 @@ func (f fault) allowed(o operation) []error {
 	return f.want
 }
 
+// How long a Store waits for a server that says nothing in a test.
+const (
+	toSilence = 500 * time.Millisecond // where it says nothing at all
+	toBusy    = 5 * time.Second        // where it answers most requests, on a busy machine
+)
+
 var (
 	succeeds    = []error{nil}
 	unavailable = []error{storage.ErrUnavailable}
@@ -42,7 +50,14 @@ var (
 	silent = make(chan struct{}) // never closed
 )
 
+// faults begins with those that take longest.
 var faults = []fault{
+	{name: "half-open after 400 kB of answers", patience: toBusy, http: always(Fault{Cut: 400_000, Hang: silent}.decide), want: either, wantOf: succeedsWhereSmall},
+	{name: "half-open in the middle of answers", patience: toBusy, http: always(Fault{Cut: 20, Hang: silent}.decide), only: notGet, want: either},
+	{name: "silence, once", patience: toBusy, only: notLarge, http: firstOfEach(Fault{Hang: silent}.decide), want: succeeds},
+	{name: "black hole for requests", patience: toSilence, toxics: []Toxic{up("timeout", "timeout", 0)}, want: unavailable},
+	{name: "black hole for answers", patience: toSilence, toxics: []Toxic{down("timeout", "timeout", 0)}, want: unavailable},
+
 	{name: "latency", toxics: []Toxic{down("latency", "latency", 60, "jitter", 30)}, want: succeeds},
 	{name: "slow reads", toxics: []Toxic{down("bandwidth", "rate", 4096)}, want: succeeds},
 	{name: "slow writes", toxics: []Toxic{up("bandwidth", "rate", 4096)}, want: succeeds},
@@ -53,12 +68,8 @@ var faults = []fault{
 	{name: "connections that end after 300 kB of requests", toxics: []Toxic{up("limit_data", "bytes", 300_000)}, want: either, wantOf: succeedsWhereSmall},
 	{name: "connections that end unused", toxics: []Toxic{down("limit_data", "bytes", 0)}, want: unavailable},
 	{name: "nobody listens", refused: true, want: unavailable},
-	{name: "black hole for requests", toxics: []Toxic{up("timeout", "timeout", 0)}, want: unavailable},
-	{name: "black hole for answers", toxics: []Toxic{down("timeout", "timeout", 0)}, want: unavailable},
 	{name: "black hole for requests, with a deadline", toxics: []Toxic{up("timeout", "timeout", 0)}, deadline: true, want: late},
 	{name: "black hole for answers, with a deadline", toxics: []Toxic{down("timeout", "timeout", 0)}, deadline: true, want: late},
-	{name: "half-open after 400 kB of answers", http: always(Fault{Cut: 400_000, Hang: silent}.decide), want: either, wantOf: succeedsWhereSmall},
-	{name: "half-open in the middle of answers", http: always(Fault{Cut: 20, Hang: silent}.decide), only: notGet, want: either},
 	{name: "half-open in the middle of answers, with a deadline", http: always(Fault{Cut: 1, Hang: silent}.decide), deadline: true, want: append(late, nil)},
 	{name: "silence after the first request, with a deadline", http: afterFirst(Fault{Hang: silent}.decide), deadline: true, want: append(late, nil)},
 
@@ -76,12 +87,19 @@ var faults = []fault{
 	{name: "closed before the request arrives", http: always(Fault{Drop: true}.decide), want: unavailable},
 	{name: "answer lost, once", http: firstOfEach(Fault{Lose: true}.decide), want: succeeds},
 	{name: "answer lost", http: always(Fault{Lose: true}.decide), want: unavailable},
-	{name: "silence, once", http: firstOfEach(Fault{Hang: silent}.decide), want: succeeds},
 	{name: "answer cut, once", http: firstOfEach(Fault{Cut: 20}.decide), want: succeeds},
 	{name: "answer cut", http: always(Fault{Cut: 20}.decide), only: notGet, want: either},
-	{name: "bit flipped on the way there, once", http: firstOfEach(damaged(isUpload)), want: succeeds},
+	{name: "bit flipped on the way there, once", http: firstOfEach(damaged(isUpload)), want: succeeds, wantOf: eitherWherePutIsLarge},
 	{name: "bit flipped on the way there", http: always(damaged(isUpload)), only: isPut, want: unavailable},
 	{name: "bit flipped on the way back", http: always(damaged(isDownload)), only: isGet, damages: true, want: unavailable},
+}
+
+// eitherWherePutIsLarge is for what a provider may notice only when the body is gone.
+func eitherWherePutIsLarge(o operation) []error {
+	if isLarge(o) {
+		return either
+	}
+	return nil
 }
 
 // succeedsWhereSmall is for connections that bear only so many bytes: a range that is read goes on over the next one.
@@ -107,6 +125,10 @@ func toxic(stream, kind string, attributes []any) Toxic {
 func isGet(o operation) bool { return o.name == "get" }
 
 func notGet(o operation) bool { return !strings.HasPrefix(o.name, "get") }
+
+func isLarge(o operation) bool { return strings.HasPrefix(o.name, "put large") }
+
+func notLarge(o operation) bool { return !isLarge(o) }
 
 func isPut(o operation) bool { return strings.HasPrefix(o.name, "put") }
 

@@ -21,8 +21,8 @@ import (
 // GCS is a running fake-gcs-server with one bucket, behind a door that asks for an access token of the token server
 // beside it and knows what each service account may do. All ends with the test that started it.
 //
-// The server keeps the preconditions of uploads. It ignores those of rewrites, deletes and reads, the checksum of a
-// resumable upload, and retention.
+// The server keeps the preconditions of uploads. It ignores those of rewrites, deletes and reads, and retention. The door
+// adds to resumable uploads what the server has not: chunks may be repeated, and the checksum counts.
 type GCS struct {
 	Endpoint string // http://127.0.0.1:port
 	Bucket   string
@@ -37,6 +37,8 @@ type GCS struct {
 type gcsDoor struct {
 	Proxy
 	server *process
+
+	uploads gcsUploads
 
 	mu     sync.Mutex
 	rights map[string][]string // by service account; nil: all
@@ -149,7 +151,9 @@ func (d *gcsDoor) handler(tokens *TokenServer) http.Handler {
 				"%s does not have %s access to the Google Cloud Storage object. Permission '%s' denied on resource (or it may not exist).", account, missing, missing))
 			return
 		}
-		d.serve(w, r, forward)
+		if !d.uploads.answer(w, r) {
+			d.serve(w, r, forward)
+		}
 	})
 }
 

@@ -1,10 +1,14 @@
 package storagetest
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"log"
 	"net/http"
@@ -97,6 +101,9 @@ func (d *hmacDoor) handler() http.Handler {
 			if strings.HasPrefix(answer.Request.Header.Get("X-Asked-As"), "GOOG4") {
 				renameHeaders(answer.Header, "X-Amz-", "X-Goog-")
 			}
+			if err := tellHash(answer); err != nil {
+				return err
+			}
 			return spoil(answer)
 		},
 		ErrorHandler:  func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
@@ -115,6 +122,21 @@ func (d *hmacDoor) handler() http.Handler {
 		}
 		d.serve(w, r, forward)
 	})
+}
+
+// tellHash adds the checksum that Google keeps of every object.
+func tellHash(answer *http.Response) error {
+	if answer.Request.Method != http.MethodGet || answer.StatusCode != http.StatusOK || answer.Header.Get("Etag") == "" {
+		return nil
+	}
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return err
+	}
+	answer.Body = io.NopCloser(bytes.NewReader(body))
+	sum := binary.BigEndian.AppendUint32(nil, crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
+	answer.Header.Set("X-Goog-Hash", "crc32c="+base64.StdEncoding.EncodeToString(sum))
+	return nil
 }
 
 // refuses tells what Google answers to a request that it does not carry out.
