@@ -152,6 +152,7 @@ func TestAgainstTemporal(t *testing.T) {
 		"restore asks":                            restoreAsks,
 		"undo and finish":                         undoAndFinish,
 		"reads":                                   reads,
+		"repositories":                            repositories,
 		"no worker":                               noWorker,
 		"no such run":                             noSuchRun,
 	} {

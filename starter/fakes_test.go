@@ -34,6 +34,7 @@ func fakeWorker(t *testing.T, address string) {
 	for name, fake := range map[string]any{
 		spec.BackupWorkflow: fakeBackup, spec.RestoreWorkflow: fakeRestore, spec.DatabaseJobWorkflow: fakeDatabaseJob,
 		spec.UndoWindowWorkflow: fakeUndoWindow, spec.InspectWorkflow: fakeInspect,
+		spec.CreateRepositoryWorkflow: fakeCreateRepository, spec.CheckRepositoryWorkflow: fakeCheckRepository, spec.DropRepositoryWorkflow: fakeDropRepository,
 	} {
 		w.RegisterWorkflowWithOptions(fake, workflow.RegisterOptions{Name: name})
 	}
@@ -168,6 +169,36 @@ func fakeInspect(_ workflow.Context, in spec.Inspect) (spec.InspectResult, error
 		return spec.InspectResult{Jobs: []spec.JobRow{{Statement: "BACKUP", Database: "sales", State: "UPLOADING", JobID: 10234, Label: "by_hand"}}}, nil
 	case spec.ReadRepositories:
 		return spec.InspectResult{Repositories: []spec.RepositoryRow{{Name: "s3_eu", Profile: "s3-eu", Location: "s3://backups/prod"}}}, nil
+	case spec.ReadPolicy:
+		if in.Repository == "hdfs" {
+			return spec.InspectResult{Policy: &spec.Policy{Repository: in.Repository, Location: "hdfs://nn/b", For: spec.Policies(), Commands: []string{"hdfs dfs -mkdir -p hdfs://nn/b"}}}, nil
+		}
+		return spec.InspectResult{Policy: &spec.Policy{Repository: in.Repository, Location: "s3a://b/p", For: in.For, Document: []byte(`{"Version":"2012-10-17"}`),
+			Commands: []string{"aws iam put-user-policy"}, Notes: []string{"a note"}}}, nil
 	}
 	return spec.InspectResult{Checks: []spec.CheckRow{{Profile: "clusters.prod", Check: "connect", OK: true}, {Profile: "repositories.s3-eu", Check: "write", Message: "AccessDenied"}}}, nil
+}
+
+func fakeCreateRepository(_ workflow.Context, in spec.CreateRepository) (spec.CreateRepositoryResult, error) {
+	return spec.CreateRepositoryResult{Cluster: in.Cluster, Repository: in.Repository, Location: "s3a://b/p", Created: true, ReadOnly: in.ReadOnly,
+		Message: "repository " + in.Repository + " was created on cluster " + in.Cluster + " at s3a://b/p"}, nil
+}
+
+// fakeCheckRepository finds something missing where it is allowed to look.
+func fakeCheckRepository(_ workflow.Context, in spec.CheckRepository) (spec.CheckRepositoryResult, error) {
+	result := checkedRepository
+	result.Cluster, result.Repository = in.Cluster, in.Repository
+	if !in.Scratch {
+		result.OK, result.Scratch, result.Rights = true, false, result.Rights[:3]
+		return result, nil
+	}
+	return result, temporal.NewApplicationErrorWithOptions("repository "+in.Repository+" on cluster "+in.Cluster+" lacks: FE delete", spec.ErrorAuthDenied,
+		temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{result}})
+}
+
+func fakeDropRepository(_ workflow.Context, in spec.DropRepository) (spec.DropRepositoryResult, error) {
+	if in.Repository == "busy" {
+		return spec.DropRepositoryResult{}, temporal.NewNonRetryableApplicationError("it is used by backup/prod/nightly; wait for the end, or cancel", spec.ErrorDatabaseBusy, nil)
+	}
+	return spec.DropRepositoryResult{Cluster: in.Cluster, Repository: in.Repository, Dropped: true, Message: "cluster prod has forgotten it", Remains: "All snapshots stay."}, nil
 }
