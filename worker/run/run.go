@@ -3,6 +3,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,12 +52,16 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer opened.Close()
 	metrics := newMetrics()
-	c, err := dial(o, metrics)
+	temporal, err := temporalOptions(o)
+	if err != nil {
+		return err
+	}
+	c, err := dial(temporal, o.Logger, metrics)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if err := addSearchAttributes(ctx, c, namespace(o)); err != nil {
+	if err := addSearchAttributes(ctx, c, temporal.Namespace); err != nil {
 		if ctx.Err() != nil {
 			return nil // told to stop before it began
 		}
@@ -90,33 +95,26 @@ func Run(ctx context.Context, o Options) error {
 	}
 }
 
-func namespace(o Options) string {
-	if o.Temporal.Namespace != "" {
-		return o.Temporal.Namespace
-	}
-	if o.Config.Temporal.Namespace != "" {
-		return o.Config.Temporal.Namespace
-	}
-	return client.DefaultNamespace
-}
-
-// dial connects to the Temporal server.
-func dial(o Options, metrics *metrics) (client.Client, error) {
+// temporalOptions say where the Temporal server is: as o says, else as the configuration does, else as Temporal's own
+// environment does.
+func temporalOptions(o Options) (client.Options, error) {
 	options := o.Temporal
 	if options.HostPort == "" {
 		loaded, err := envconfig.LoadDefaultClientOptions()
 		if err != nil {
-			return nil, fmt.Errorf("read Temporal's environment: %w", err)
+			return client.Options{}, fmt.Errorf("read Temporal's environment: %w", err)
 		}
+		loaded.HostPort = cmp.Or(o.Config.Temporal.Address, loaded.HostPort)
+		loaded.Namespace = cmp.Or(o.Temporal.Namespace, o.Config.Temporal.Namespace, loaded.Namespace)
 		options = loaded
-		if o.Config.Temporal.Address != "" {
-			options.HostPort = o.Config.Temporal.Address
-		}
 	}
-	if options.Namespace == "" {
-		options.Namespace = namespace(o)
-	}
-	options.Logger = newLogger(o.Logger)
+	options.Namespace = cmp.Or(options.Namespace, o.Config.Temporal.Namespace, client.DefaultNamespace)
+	return options, nil
+}
+
+// dial connects to the Temporal server.
+func dial(options client.Options, logger *zap.Logger, metrics *metrics) (client.Client, error) {
+	options.Logger = newLogger(logger)
 	options.MetricsHandler = metrics.handler()
 	c, err := client.Dial(options)
 	if err != nil {
