@@ -25,14 +25,15 @@ func (a *Activities) DropRepository(ctx context.Context, ref RepositoryRef) (spe
 	if err != nil {
 		return spec.DropRepositoryResult{}, failure(ctx, err)
 	}
-	out, err := dropRepository(ctx, c, r)
+	out, err := dropRepository(ctx, c, r, openRuns)
 	if err != nil {
 		err = fmt.Errorf("drop repository %s of cluster %s: %w", r.Name, c.Name, err)
 	}
 	return out, failure(ctx, err)
 }
 
-func dropRepository(ctx context.Context, c *Cluster, r *Repository) (spec.DropRepositoryResult, error) {
+// dropRepository asks runs for the open runs of starkeep with a cluster and a repository.
+func dropRepository(ctx context.Context, c *Cluster, r *Repository, runs func(ctx context.Context, cluster, repository string) ([]string, error)) (spec.DropRepositoryResult, error) {
 	out := spec.DropRepositoryResult{Cluster: c.Name, Repository: r.Name, Location: r.Location, Remains: remains(r)}
 	known, err := c.FE.Repositories(ctx)
 	if err != nil {
@@ -44,8 +45,8 @@ func dropRepository(ctx context.Context, c *Cluster, r *Repository) (spec.DropRe
 		return out, nil
 	}
 	out.Location = known[at].Location
-	if runs, err := openRuns(ctx, c.Name, r.Name); err != nil || len(runs) > 0 {
-		return out, errors.Join(err, inUse(runs))
+	if open, err := runs(ctx, c.Name, r.Name); err != nil || len(open) > 0 {
+		return out, errors.Join(err, inUse(open))
 	}
 	err = c.FE.DropRepository(ctx, r.Native)
 	if errors.Is(err, starrocks.ErrRepositoryBusy) {
@@ -72,9 +73,6 @@ func inUse(runs []string) error {
 // openRuns lists the open backups and restores of a cluster with a repository, by workflow id.
 func openRuns(ctx context.Context, cluster, repository string) ([]string, error) {
 	t := activity.GetClient(ctx)
-	if t == nil { // not run by a worker
-		return nil, nil
-	}
 	query := fmt.Sprintf("WorkflowType IN ('%s', '%s') AND ExecutionStatus = 'Running'", spec.BackupWorkflow, spec.RestoreWorkflow)
 	var runs []string
 	var page []byte
@@ -89,6 +87,11 @@ func openRuns(ctx context.Context, cluster, repository string) ([]string, error)
 				return nil, err
 			}
 			if uses {
+				if uses, err = isOpen(ctx, t, run.Execution.WorkflowId, run.Execution.RunId); err != nil {
+					return nil, err
+				}
+			}
+			if uses {
 				runs = append(runs, run.Execution.WorkflowId)
 			}
 		}
@@ -96,6 +99,19 @@ func openRuns(ctx context.Context, cluster, repository string) ([]string, error)
 			return runs, nil
 		}
 	}
+}
+
+// isOpen asks the run itself: Temporal's lists are late, and a script may drop what its restore has just used.
+func isOpen(ctx context.Context, t client.Client, id, run string) (bool, error) {
+	now, err := t.DescribeWorkflowExecution(ctx, id, run)
+	var gone *serviceerror.NotFound
+	if errors.As(err, &gone) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at the run %s: %w", id, err)
+	}
+	return now.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
 }
 
 // runUses reads from a run's first event what it was started with.

@@ -245,7 +245,9 @@ func TestOnePolicyForAllIsNotLongerThanAnIAMUserMayHave(t *testing.T) {
 }
 
 func TestPoliciesOfOtherKinds(t *testing.T) {
-	hdfs := func() (map[string]string, error) { return map[string]string{"username": "sr", "password": "canary"}, nil }
+	hdfs := func() (map[string]string, error) {
+		return map[string]string{"username": "sr", "password": "canary"}, nil
+	}
 	tests := []struct {
 		name     string
 		r        activities.Repository
@@ -282,4 +284,3 @@ func TestPoliciesOfOtherKinds(t *testing.T) {
 		})
 	}
 }
-

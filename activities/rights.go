@@ -199,7 +199,7 @@ func (p Place) anew(side string) string {
 	return fmt.Sprintf("; then starkeep repo drop %[1]s --cluster %[2]s and starkeep repo create %[1]s --cluster %[2]s: StarRocks keeps the properties that a repository was created with (its objects stay)", p.Repository, p.Cluster)
 }
 
-var missingPrivilege = regexp.MustCompile(`the (.+?) privilege\(s\) on (SYSTEM|CATALOG|DATABASE|TABLE)`)
+var missingPrivilege = regexp.MustCompile(`\bthe ([A-Z][A-Z ]*) privilege\(s\) on (SYSTEM|CATALOG|DATABASE|TABLE)`)
 
 // lacksPrivilege makes the row of an FE's refusal or failure that is no matter of the store.
 func (p Place) lacksPrivilege(right, said string) spec.RightRow {
