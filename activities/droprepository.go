@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
@@ -83,13 +84,11 @@ func openRuns(ctx context.Context, cluster, repository string) ([]string, error)
 		}
 		for _, run := range answer.Executions {
 			uses, err := runUses(ctx, t, run.Execution.WorkflowId, run.Execution.RunId, cluster, repository)
+			if err == nil && uses {
+				uses, err = isOpen(ctx, t, run.Execution.WorkflowId, run.Execution.RunId)
+			}
 			if err != nil {
 				return nil, err
-			}
-			if uses {
-				if uses, err = isOpen(ctx, t, run.Execution.WorkflowId, run.Execution.RunId); err != nil {
-					return nil, err
-				}
 			}
 			if uses {
 				runs = append(runs, run.Execution.WorkflowId)
