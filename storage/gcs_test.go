@@ -10,6 +10,7 @@ import (
 
 // The server in memory takes every key, the one with files many objects.
 func TestGCSKeepsTheContract(t *testing.T) {
+	t.Parallel()
 	memory, files := storagetest.StartGCSInMemory(t), storagetest.StartGCS(t)
 	n := 0
 	storagetest.Contract(t, func(t *testing.T) storage.Store {

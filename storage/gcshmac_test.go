@@ -14,6 +14,7 @@ import (
 )
 
 func TestGCSWithHMACKeysKeepsTheContract(t *testing.T) {
+	t.Parallel()
 	server := storagetest.StartGCSHMAC(t)
 	n := 0
 	storagetest.Contract(t, func(t *testing.T) storage.Store {
