@@ -161,12 +161,19 @@ func (p *player) close() {
 }
 
 // openStore keeps all locations in directories below p.dir.
-func (p *player) openStore(location string, _ map[string]string) (storage.Store, error) {
+func (p *player) openStore(location string, properties map[string]string) (storage.Store, error) {
+	if !strings.HasPrefix(location, "file://") {
+		used, err := starrockssim.OpenStore(location, properties) // only whether it can be used at all: nothing is dialled
+		if err != nil {
+			return nil, err
+		}
+		used.Close()
+	}
 	s, err := p.store(location)
 	if err != nil {
 		return nil, err
 	}
-	return &slowStore{s, p}, nil
+	return &limitedStore{&slowStore{s, p}, location, properties["aws.s3.access_key"], properties["aws.s3.secret_key"]}, nil
 }
 
 func (p *player) store(location string) (storage.Store, error) {

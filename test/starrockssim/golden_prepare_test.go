@@ -31,7 +31,7 @@ func (s *slowStore) Put(ctx context.Context, key string, body io.Reader, size in
 // repository makes a repository as the recordings made theirs: below the bucket sr-backup.
 func (p *player) repository(name, location string) {
 	p.own[name] = true
-	p.must(fmt.Sprintf(`CREATE REPOSITORY %s WITH BROKER ON LOCATION "%s" PROPERTIES("aws.s3.access_key"="test")`, name, location))
+	p.must(fmt.Sprintf(`CREATE REPOSITORY %s WITH BROKER ON LOCATION "%s" PROPERTIES("aws.s3.access_key"="test","aws.s3.secret_key"="testsecret")`, name, location))
 }
 
 // source makes a database with tables as the recordings of faults had them: pk is a primary key table.

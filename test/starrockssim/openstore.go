@@ -63,11 +63,14 @@ func objectStore(bucketAndPrefix string, p map[string]string) (storage.Config, e
 	if !c.InstanceProfile && p["aws.s3.use_aws_sdk_default_behavior"] != "true" {
 		c.AccessKey, c.SecretKey, c.SessionToken = p["aws.s3.access_key"], p["aws.s3.secret_key"], p["aws.s3.session_token"]
 		if c.AccessKey == "" {
-			return storage.Config{}, errors.New("org.apache.hadoop.fs.s3a.auth.NoAuthWithAWSException: No AWS Credentials provided by TemporaryAWSCredentialsProvider SimpleAWSCredentialsProvider EnvironmentVariableCredentialsProvider IAMInstanceCredentialsProvider : software.amazon.awssdk.core.exception.SdkClientException: Unable to load credentials from system settings. Access key must be specified either via environment variable (AWS_ACCESS_KEY_ID) or system property (aws.accessKeyId).")
+			return storage.Config{}, errNoCredentials
 		}
 	}
 	return storage.Config{Location: "s3://" + bucketAndPrefix, S3: c}, nil
 }
+
+// errNoCredentials shows when the FE looks at a path.
+var errNoCredentials = errors.New("org.apache.hadoop.fs.s3a.auth.NoAuthWithAWSException: No AWS Credentials provided by TemporaryAWSCredentialsProvider SimpleAWSCredentialsProvider EnvironmentVariableCredentialsProvider IAMInstanceCredentialsProvider : software.amazon.awssdk.core.exception.SdkClientException: Unable to load credentials from system settings. Access key must be specified either via environment variable (AWS_ACCESS_KEY_ID) or system property (aws.accessKeyId).")
 
 // endpoint adds the scheme that the properties leave to enable_ssl.
 func endpoint(host, ssl string) string {

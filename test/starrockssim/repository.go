@@ -84,7 +84,11 @@ func (c *Cluster) createRepository(s *session, st *sqlparse.CreateRepository) er
 func (c *Cluster) openRepository(s *session, r *repository, properties []sqlparse.Property) error {
 	store, err := c.opt.OpenStore(r.location, propertyMap(properties))
 	if err != nil {
-		return fmt.Errorf("failed to list remote path: %s/__starrocks_repository_%s/__repo_info. msg: %v", r.location, r.name, err)
+		path := fmt.Sprintf("%s/__starrocks_repository_%s/__repo_info", r.location, r.name)
+		if errors.Is(err, errNoCredentials) {
+			err = fmt.Errorf("Fail to get file status: %s: %w", path, err)
+		}
+		return fmt.Errorf("failed to list remote path: %s. msg: %v", path, err)
 	}
 	r.store = store
 	// The older name's directory is only looked at; that it cannot be does not count.
@@ -152,10 +156,17 @@ func jsonError(text []byte, to any) error {
 	return json.Unmarshal(text, to)
 }
 
-func (c *Cluster) dropRepository(st *sqlparse.DropRepository) error {
+// dropRepository tells whether there is such a repository before it looks at privileges (recording 01).
+func (c *Cluster) dropRepository(s *session, st *sqlparse.DropRepository) error {
+	if st.Name == "" {
+		return analyzedDDL("Repository does not empty")
+	}
 	r := c.repos[st.Name]
 	if r == nil {
 		return analyzedDDL("Repository does not exist")
+	}
+	if err := s.mayRepository(); err != nil {
+		return err
 	}
 	for _, j := range c.jobs {
 		if j.repo == r && !j.finished() {

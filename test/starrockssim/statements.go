@@ -72,10 +72,7 @@ func (s *session) change(st sqlparse.Statement) (known bool, err error) {
 	case *sqlparse.Cancel:
 		return true, c.cancelStatement(s, st)
 	case *sqlparse.DropRepository:
-		if err := s.mayRepository(); err != nil {
-			return true, err
-		}
-		return true, c.dropRepository(st)
+		return true, c.dropRepository(s, st)
 	case *sqlparse.CreateDatabase:
 		return true, c.createDatabase(s, st)
 	case *sqlparse.DropDatabase:
