@@ -33,7 +33,8 @@ type Kerberos struct {
 	Keytab           string // file
 	Config           string // krb5.conf; empty: /etc/krb5.conf
 	ServicePrincipal string // of the NameNodes, as "nn/_HOST"
-	// Protection of the data transfer: "authentication", "integrity", "privacy"; empty: as the NameNode says.
+	// Protection of the data transfer, at least: "authentication" or "privacy"; empty: as the DataNodes ask for. DataNodes
+	// that ask for integrity, or for privacy by another cipher than AES, cannot be used: the client library fails there.
 	Protection string
 }
 

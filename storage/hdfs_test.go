@@ -398,7 +398,7 @@ func TestHDFSDigestsAreTheDataNodes(t *testing.T) {
 
 // writeBlocks writes a file with blocks of a size.
 func writeBlocks(client *hdfs.Client, name string, content []byte, blockSize int64) error {
-	file, err := client.CreateFile(name, 1, blockSize, 0o644)
+	file, err := client.CreateFile(name, 1, blockSize, 0o644) // one replica
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func (s *hdfsStore) fail(ctx context.Context, op, key string, err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	kind, words := hdfsKind(err)
+	words, kind := hdfsKind(err)
 	return &Error{Op: op, Key: key, Kind: kind, Err: &hdfsError{err: err, advice: s.advice(words)}}
 }
 
@@ -78,6 +78,8 @@ const (
 	adviceQuota   = "prune, or raise it with `hdfs dfsadmin -setQuota` or `-setSpaceQuota`"
 	adviceStandby = "asked NAMENODES: name all NameNodes of the nameservice, and see that one of them is active"
 	adviceDown    = "asked NAMENODES: are they up, and is that the RPC port, usually 8020 or 9000?"
+	adviceData    = "if the DataNodes' dfs.data.transfer.protection is integrity, or privacy without AES in " +
+		"dfs.encrypt.data.transfer.cipher.suites: the client library cannot read such; set authentication, or AES"
 	adviceRefused = "NAMENODES refuses the connection before the first call: does it ask for Kerberos?"
 )
 
@@ -85,6 +87,8 @@ func (s *hdfsStore) advice(text string) string {
 	who := s.options.User
 	if s.login.Principal != "" {
 		who = s.login.Principal
+	} else if text == adviceData {
+		return ""
 	}
 	return strings.NewReplacer("USER", strconv.Quote(who), "NAMENODES", strings.Join(s.nameNodes(), ", ")).Replace(text)
 }
@@ -94,7 +98,7 @@ func (s *hdfsStore) advice(text string) string {
 // A quota is ErrDenied, although deletes could make room: it is an administrator's word that does not change by waiting,
 // and an error that names it at once is worth more than one after hours of retries. Safe mode and standby are
 // ErrUnavailable: a cluster that starts or changes over is in one of them for a while.
-func hdfsKind(err error) (error, string) {
+func hdfsKind(err error) (advice string, kind error) {
 	var remote hdfs.Error
 	if errors.As(err, &remote) {
 		return remoteKind(remote)
@@ -102,52 +106,62 @@ func hdfsKind(err error) (error, string) {
 	text := err.Error()
 	switch {
 	case errors.Is(err, errRoot):
-		return ErrNoBucket, ""
+		return "", ErrNoBucket
 	case errors.Is(err, errLogin):
-		return ErrDenied, ""
+		return "", ErrDenied
 	case errors.Is(err, errTaken):
-		return ErrExists, ""
+		return "", ErrExists
 	case errors.Is(err, errDirectory), errors.Is(err, errBelow), errors.Is(err, syscall.ENOTEMPTY), errors.Is(err, fs.ErrInvalid):
-		return ErrInvalid, ""
+		return "", ErrInvalid
 	case errors.Is(err, fs.ErrPermission):
-		return ErrDenied, adviceDenied
+		return adviceDenied, ErrDenied
 	case errors.Is(err, fs.ErrExist):
-		return ErrExists, ""
+		return "", ErrExists
 	case errors.Is(err, fs.ErrNotExist):
-		return ErrNotFound, ""
+		return "", ErrNotFound
 	case strings.Contains(text, javaStandby):
-		return ErrUnavailable, adviceStandby
+		return adviceStandby, ErrUnavailable
 	case strings.Contains(text, "unexpected sequence number"): // the library's words for an answer to no call
-		return ErrDenied, adviceRefused
-	case strings.Contains(text, "SASL handshake"):
-		return ErrDenied, ""
+		return adviceRefused, ErrDenied
+	case strings.Contains(text, "SASL handshake") && !isNetworkText(text):
+		return "", ErrDenied
 	case isNameNodeError(err):
-		return ErrUnavailable, adviceDown
+		return adviceDown, ErrUnavailable
 	}
-	return ErrUnavailable, ""
+	return adviceData, ErrUnavailable
 }
 
-func remoteKind(remote hdfs.Error) (error, string) {
+// isNetworkText knows a broken connection in an error that the library has made a text of.
+func isNetworkText(text string) bool {
+	for _, words := range []string{"EOF", "connection re", "broken pipe", "timeout", "closed network connection", "ommunicat"} {
+		if strings.Contains(text, words) {
+			return true
+		}
+	}
+	return false
+}
+
+func remoteKind(remote hdfs.Error) (advice string, kind error) {
 	switch class := remote.Exception(); {
 	case class == javaAccess:
-		return ErrDenied, adviceDenied
+		return adviceDenied, ErrDenied
 	case strings.HasSuffix(class, ".AuthorizationException"), strings.HasSuffix(class, "$InvalidToken"):
-		return ErrDenied, ""
+		return "", ErrDenied
 	case strings.HasSuffix(class, "SafeModeException"), strings.Contains(remote.Message(), "in safe mode"):
-		return ErrUnavailable, adviceSafe
+		return adviceSafe, ErrUnavailable
 	case class == javaStandby:
-		return ErrUnavailable, adviceStandby
+		return adviceStandby, ErrUnavailable
 	case strings.Contains(class, "QuotaExceededException"), strings.Contains(class, "QuotaByStorageTypeExceededException"):
-		return ErrDenied, adviceQuota
+		return adviceQuota, ErrDenied
 	case strings.HasSuffix(class, "$MaxDirectoryItemsExceededException"):
-		return ErrDenied, ""
+		return "", ErrDenied
 	case class == javaInvalidPath, class == javaIllegalArgument, class == javaParentIsFile, class == javaNotADirectory,
 		strings.HasSuffix(class, "$PathComponentTooLongException"):
-		return ErrInvalid, ""
+		return "", ErrInvalid
 	case class == javaNotFound:
-		return ErrNotFound, ""
+		return "", ErrNotFound
 	}
-	return ErrUnavailable, ""
+	return "", ErrUnavailable
 }
 
 // isUnanswered tells errors after which a call's effect is not known, or another NameNode is to be asked.

@@ -23,7 +23,7 @@ const (
 	hdfsWrites   = 3         // attempts to write such a file
 
 	replicationWait = 30 * time.Second // for a DataNode to tell the NameNode of the last block
-	cleanupWait     = 3 * time.Second  // for the removal of a file that is not used, after the context may have ended
+	cleanupWait     = 5 * time.Second  // for the removal of a file that is not used, after the context may have ended
 )
 
 func (s *hdfsStore) Put(ctx context.Context, key string, body io.Reader, size int64, mode Mode) error {

@@ -48,7 +48,13 @@ var shared struct {
 func StartHDFS(t testing.TB) HDFS {
 	t.Helper()
 	java := findJava(t)
-	shared.once.Do(func() { shared.hdfs, shared.err = startMiniCluster(java) })
+	shared.once.Do(func() {
+		p, address, err := startMiniCluster(java)
+		if err == nil {
+			shared.hdfs, err = newHDFS(p, address)
+		}
+		shared.err = err
+	})
 	if shared.err != nil {
 		t.Fatal(shared.err)
 	}
@@ -136,13 +142,17 @@ func newHDFS(p *javaProcess, address string) (HDFS, error) {
 	return HDFS{Address: address, admin: admin, process: p}, err
 }
 
-// startMiniCluster runs Hadoop's own test cluster and waits until its DataNode is registered.
-func startMiniCluster(java []string) (HDFS, error) {
-	p, err := startJava(java, nil, "org.apache.hadoop.test.MiniDFSClusterManager", "-format", "-datanodes", "1",
-		"-writeDetails", "{dir}/details", "-D", "hdfs.minidfs.basedir={dir}/dfs", "-D", "dfs.replication=1",
-		"-D", "dfs.blocksize="+strconv.Itoa(smallBlocks), "-D", "dfs.namenode.fs-limits.min-block-size=4096")
+// startMiniCluster runs Hadoop's own test cluster, waits until its DataNode is registered, and tells the NameNode's address.
+func startMiniCluster(java []string, settings ...string) (*javaProcess, string, error) {
+	args := []string{"org.apache.hadoop.test.MiniDFSClusterManager", "-format", "-datanodes", "1", "-writeDetails", "{dir}/details"}
+	settings = append([]string{"hdfs.minidfs.basedir={dir}/dfs", "dfs.replication=1", "dfs.blocksize=" + strconv.Itoa(smallBlocks),
+		"dfs.namenode.fs-limits.min-block-size=4096"}, settings...)
+	for _, s := range settings {
+		args = append(args, "-D", s)
+	}
+	p, err := startJava(java, args...)
 	if err != nil {
-		return HDFS{}, err
+		return nil, "", err
 	}
 	var details struct {
 		Port int `json:"namenode_port"`
@@ -153,9 +163,8 @@ func startMiniCluster(java []string) (HDFS, error) {
 	})
 	if err != nil {
 		p.end()
-		return HDFS{}, err
 	}
-	return newHDFS(p, net.JoinHostPort("127.0.0.1", strconv.Itoa(details.Port)))
+	return p, net.JoinHostPort("127.0.0.1", strconv.Itoa(details.Port)), err
 }
 
 // javaProcess is a JVM that does not outlive this process: a shell waits for the end of a pipe from here, and then kills
@@ -176,7 +185,7 @@ wait
 rm -rf "$dir"
 `
 
-func startJava(java, env []string, args ...string) (*javaProcess, error) {
+func startJava(java []string, args ...string) (*javaProcess, error) {
 	dir, err := os.MkdirTemp("", "starkeep-hdfs-")
 	if err != nil {
 		return nil, err
@@ -192,7 +201,7 @@ func startJava(java, env []string, args ...string) (*javaProcess, error) {
 	defer reader.Close()
 	shell := exec.Command("sh", command...)
 	shell.Stdin = reader
-	shell.Env = append(append(os.Environ(), "HADOOP_USER_NAME="+HDFSSuperuser), env...)
+	shell.Env = append(os.Environ(), "HADOOP_USER_NAME="+HDFSSuperuser)
 	shell.Dir = dir
 	if err := shell.Start(); err != nil {
 		writer.Close()

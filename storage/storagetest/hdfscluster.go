@@ -214,7 +214,7 @@ func (n *HDFSNode) launch(t testing.TB) {
 	t.Helper()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	process, err := startJava(n.java, nil, n.args...)
+	process, err := startJava(n.java, n.args...)
 	if err != nil {
 		t.Fatal(err)
 	}
