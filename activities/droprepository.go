@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"starkeep/restorepoint"
 	"starkeep/starrocks"
 	"starkeep/workflows/spec"
 )
@@ -35,7 +36,8 @@ func (a *Activities) DropRepository(ctx context.Context, ref RepositoryRef) (spe
 
 // dropRepository asks runs for the open runs of starkeep with a cluster and a repository.
 func dropRepository(ctx context.Context, c *Cluster, r *Repository, runs func(ctx context.Context, cluster, repository string) ([]string, error)) (spec.DropRepositoryResult, error) {
-	out := spec.DropRepositoryResult{Cluster: c.Name, Repository: r.Name, Location: r.Location, Remains: remains(r)}
+	out := spec.DropRepositoryResult{Cluster: c.Name, Repository: r.Name, Location: r.Location}
+	out.Remains, out.Remove = remains(r)
 	known, err := c.FE.Repositories(ctx)
 	if err != nil {
 		return out, err
@@ -155,20 +157,21 @@ func stillUsed(ctx context.Context, c *Cluster, r *Repository, refused error) er
 }
 
 // remains says what a dropped repository leaves in the store, and how it is got rid of.
-func remains(r *Repository) string {
-	p := Place{Repository: r.Name, Location: r.Location, Kind: r.Kind}
+func remains(r *Repository) (text string, remove []string) {
 	native := strings.TrimSuffix(starrocks.RepositoryPrefix(r.Native), "/")
-	at := locationParts(r.Location)
-	var remove string
-	switch p.kindOf() {
-	case KindS3:
-		remove = fmt.Sprintf("aws s3 rm --recursive s3://%[1]s/ and aws s3 rm --recursive s3://%[2]s/", at.objects(native), at.objects("__starkeep"))
-	case KindGCS:
-		remove = fmt.Sprintf("gcloud storage rm --recursive gs://%[1]s/ gs://%[2]s/", at.objects(native), at.objects("__starkeep"))
-	case KindHDFS:
-		remove = fmt.Sprintf("hdfs dfs -rm -r %[1]s/%[2]s %[1]s/__starkeep", r.Location, native)
-	default:
-		remove = fmt.Sprintf("remove %s/%s and __starkeep beside it", strings.TrimPrefix(r.Location, "file://"), native)
+	own := strings.TrimSuffix(restorepoint.Root, "/v1/")
+	for _, directory := range []string{native, own} {
+		at := locationParts(r.Location).objects(directory)
+		switch r.place().kindOf() {
+		case KindS3:
+			remove = append(remove, "aws s3 rm --recursive s3://"+at+"/")
+		case KindGCS:
+			remove = append(remove, "gcloud storage rm --recursive gs://"+at+"/")
+		case KindHDFS:
+			remove = append(remove, "hdfs dfs -rm -r "+r.Location+"/"+directory)
+		default:
+			remove = append(remove, "rm -r "+strings.TrimPrefix(r.Location, "file://")+"/"+directory)
+		}
 	}
-	return fmt.Sprintf("All snapshots and restore points stay at %s: starkeep repo create %s attaches to them again, on any cluster. To delete them for good, when no cluster needs them: %s", r.Location, r.Name, remove)
+	return fmt.Sprintf("All snapshots and restore points stay at %s: starkeep repo create %s attaches to them again, on any cluster. What deletes them for good, when no cluster needs them any more:", r.Location, r.Name), remove
 }

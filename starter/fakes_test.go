@@ -200,5 +200,5 @@ func fakeDropRepository(_ workflow.Context, in spec.DropRepository) (spec.DropRe
 	if in.Repository == "busy" {
 		return spec.DropRepositoryResult{}, temporal.NewNonRetryableApplicationError("it is used by backup/prod/nightly; wait for the end, or cancel", spec.ErrorDatabaseBusy, nil)
 	}
-	return spec.DropRepositoryResult{Cluster: in.Cluster, Repository: in.Repository, Dropped: true, Message: "cluster prod has forgotten it", Remains: "All snapshots stay."}, nil
+	return spec.DropRepositoryResult{Cluster: in.Cluster, Repository: in.Repository, Dropped: true, Message: "cluster prod has forgotten it", Remains: "All snapshots stay.", Remove: []string{"rm -r /x"}}, nil
 }

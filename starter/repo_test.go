@@ -83,7 +83,7 @@ func repositories(t *testing.T, r *rig) {
 	got.want(t, exitNoAccess, "FE                      delete      MISSING", "lacks: FE delete (AuthDenied)")
 	r.starkeep(t, "job watch repo/prod/checked").want(t, exitNoAccess, "MISSING", "lacks: FE delete (AuthDenied)")
 	got = r.starkeep(t, "repo check looked --cluster prod -o json") // nobody can answer here, so nobody is asked
-	got.want(t, exitOK, `"scratch": false`, "")
+	got.want(t, exitOK, `"scratch": false`, "To try the rest:  starkeep repo check looked --cluster prod --scratch")
 	var result spec.CheckRepositoryResult
 	if err := json.Unmarshal([]byte(got.out), &result); err != nil || len(result.Rights) != 3 {
 		t.Errorf("stdout is not the result (%v):\n%s", err, got.out)
@@ -91,7 +91,7 @@ func repositories(t *testing.T, r *rig) {
 	r.starkeep(t, "repo check detached --cluster prod --detach").want(t, exitOK, "repo/prod/detached\n", "")
 
 	r.starkeep(t, "repo drop s3-eu --cluster prod").want(t, exitUsage, "", "give --yes")
-	r.starkeep(t, "repo drop s3-eu --cluster prod --yes").want(t, exitOK, "Cluster prod has forgotten it.\nAll snapshots stay.", "")
+	r.starkeep(t, "repo drop s3-eu --cluster prod --yes").want(t, exitOK, "Cluster prod has forgotten it.\nAll snapshots stay.\n  rm -r /x\n", "")
 	r.starkeep(t, "repo drop busy --cluster prod --yes").want(t, exitBusy, "", "it is used by backup/prod/nightly")
 
 	for _, format := range []string{"", " -o json"} {

@@ -80,7 +80,7 @@ func (c *cli) dropRepository(ctx context.Context, in spec.DropRepository, yes bo
 	if err := c.needsAnswer("repo drop", yes); err != nil {
 		return err
 	}
-	if !yes && !c.confirm(fmt.Sprintf("Make %s forget the repository %s? Its snapshots stay in the store.", in.Cluster, in.Repository)) {
+	if !yes && !c.confirm(fmt.Sprintf("Make %s forget %s? Its snapshots stay in the store.", in.Cluster, in.Repository)) {
 		return codedError{exitFailed, "not dropped: you said no; nothing was changed"}
 	}
 	var result spec.DropRepositoryResult
@@ -98,6 +98,9 @@ func (c *cli) showDropped(result spec.DropRepositoryResult, err error, cluster s
 func writeDropped(w io.Writer, r spec.DropRepositoryResult) {
 	fmt.Fprintln(w, fold(upperFirst(oneLine(r.Message))+".", 78, ""))
 	fmt.Fprintln(w, fold(oneLine(r.Remains), 78, ""))
+	for _, command := range r.Remove {
+		fmt.Fprintln(w, "  "+oneLine(command))
+	}
 }
 
 // repositoryRun is a run about one repository on one cluster: of all those there is one at a time.

@@ -42,9 +42,9 @@ func (c *cli) repoCheck() *cobra.Command {
 }
 
 // scratchQuestion asks for consent.
-const scratchQuestion = `Whether FE and BEs can write and read there is seen only by a BACKUP and a RESTORE.
-They would be made with a scratch database of a few rows, which is dropped after
-that; it takes about a minute. Do it?`
+const scratchQuestion = `What FE and BEs may do is seen only by a BACKUP and a RESTORE: of a scratch
+database with a few rows, which is dropped after that. It takes about a minute.
+Do it?`
 
 func (c *cli) checkRepository(ctx context.Context, in spec.CheckRepository, flags runFlags, decided bool) error {
 	if err := in.Validate(); err != nil {
@@ -68,6 +68,13 @@ func (c *cli) showChecked(result spec.CheckRepositoryResult, err error) error {
 	}
 	if failed := c.print(result, func(w io.Writer) { writeChecked(w, result) }); failed != nil {
 		return failed
+	}
+	switch {
+	case err != nil || !result.OK:
+	case result.Scratch:
+		c.say("Nothing is missing: backups into it and restores from it can work.")
+	default:
+		c.say("Nothing that was tried is missing. To try the rest:  starkeep repo check %s --cluster %s --scratch", result.Repository, result.Cluster)
 	}
 	return err
 }

@@ -106,7 +106,9 @@ type DropRepositoryResult struct {
 	Dropped    bool   `json:"dropped"` // false: the cluster did not have it
 	Location   string `json:"location"`
 	Message    string `json:"message"`
-	Remains    string `json:"remains"` // what stays in the store, and how to get rid of it
+	Remains    string `json:"remains"` // what stays in the store
+	// Remove are the commands that delete it for good.
+	Remove []string `json:"remove"`
 }
 
 // Sides of a check.
