@@ -283,7 +283,9 @@ func TestCheckLeavesNothing(t *testing.T) {
 				}
 				return run
 			}
-			run := interrupt(func(run client.WorkflowRun) error { return b.Client.CancelWorkflow(t.Context(), run.GetID(), run.GetRunID()) })
+			run := interrupt(func(run client.WorkflowRun) error {
+				return b.Client.CancelWorkflow(t.Context(), run.GetID(), run.GetRunID())
+			})
 			var cancelled *temporal.CanceledError
 			if err := run.Get(t.Context(), nil); !errors.As(err, &cancelled) {
 				t.Errorf("the cancelled check ended with %v", err)
