@@ -1,7 +1,10 @@
 package storage_test
 
 import (
+	"errors"
 	"net/url"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -38,7 +41,19 @@ func faultyS3(t *testing.T) storagetest.Faulty {
 			c.S3.Endpoint = "http://" + address
 			return impatient(t, c, 5*mib, patience)
 		},
-		Address: hostPort(t, server.Endpoint), Large: twoParts, HTTP: true, Secret: server.SecretKey,
+		Seed: seedFiles(server), Address: hostPort(t, server.Endpoint), Large: twoParts, HTTP: true, Secret: server.SecretKey,
+	}
+}
+
+// seedFiles makes objects of a server that keeps them as files.
+func seedFiles(server storagetest.Server) func(*testing.T, string, []string) {
+	return func(t *testing.T, location string, keys []string) {
+		for _, key := range keys {
+			file := filepath.Join(server.Dir, location, key)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, nil, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 
@@ -50,7 +65,7 @@ func faultyTLS(t *testing.T) storagetest.Faulty {
 			c.S3.Endpoint, c.S3.CAFile = "https://"+address, caFile
 			return impatient(t, c, 5*mib, patience)
 		},
-		Address: hostPort(t, server.Endpoint), Large: twoParts, Secret: server.SecretKey,
+		Seed: seedFiles(server), Address: hostPort(t, server.Endpoint), Large: twoParts, Secret: server.SecretKey,
 	}
 }
 
@@ -75,7 +90,7 @@ func faultyHMAC(t *testing.T) storagetest.Faulty {
 			c.GCS.Endpoint = "http://" + address
 			return impatient(t, c, 5*mib, patience)
 		},
-		Address: hostPort(t, server.Endpoint), Large: twoParts, HTTP: true, Secret: server.SecretKey,
+		Address: hostPort(t, server.Endpoint), Large: twoParts, HTTP: true, NoTCP: true, Secret: server.SecretKey,
 	}
 }
 

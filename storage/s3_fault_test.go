@@ -190,45 +190,31 @@ func decides(r *http.Request, size int) bool {
 	return r.Method == http.MethodPost && r.URL.Query().Has("uploadId")
 }
 
-func TestS3RepeatsRequestsThatFailOnTheWay(t *testing.T) {
+// Two writers at a time: which of them is refused is decided by the next answer.
+func TestS3RepeatsWhatAnotherWriterDisturbed(t *testing.T) {
 	t.Parallel()
 	proxy, s, direct, _ := faulty(t)
-	data := content(40 * mib)
-	tests := map[string]storagetest.Fault{
-		"answer lost": {Lose: true}, "503": {Status: 503, Code: "SlowDown"}, "500": {Status: 500, Code: "InternalError"}, "409": {Status: 409, Code: "ConditionalRequestConflict"},
-	}
-	for name, fault := range tests {
-		t.Run(name, func(t *testing.T) {
-			var n atomic.Int64
-			proxy.Inject(func(*http.Request) storagetest.Fault {
-				if n.Add(1)%2 == 1 {
-					return fault
-				}
-				return storagetest.Fault{}
-			})
-			if err := storage.WriteAll(t.Context(), s, name, data, storage.Overwrite); err != nil {
-				t.Fatal(err)
-			}
-			if got, err := storage.ReadAll(t.Context(), direct, name, 40*mib); err != nil || !bytes.Equal(got, data) {
-				t.Errorf("read %d bytes, %v", len(got), err)
-			}
-		})
+	var n atomic.Int64
+	proxy.Inject(func(*http.Request) storagetest.Fault {
+		if n.Add(1)%2 == 1 {
+			return storagetest.Fault{Status: 409, Code: "ConditionalRequestConflict"}
+		}
+		return storagetest.Fault{}
+	})
+	data := content(17 * mib)
+	write(t, s, "object", data)
+	if got, err := storage.ReadAll(t.Context(), direct, "object", 20*mib); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("read %d bytes, %v", len(got), err)
 	}
 }
 
-func TestS3ErrorsAreTold(t *testing.T) {
+func TestS3RefusalsAreTold(t *testing.T) {
 	t.Parallel()
-	server := storagetest.StartS3(t)
+	proxy, s, _, _ := faulty(t)
 	tests := []struct {
 		fault storagetest.Fault
 		want  error
 	}{
-		{storagetest.Fault{Status: 503, Code: "SlowDown"}, storage.ErrThrottled},
-		{storagetest.Fault{Status: 429, Code: "TooManyRequests"}, storage.ErrThrottled},
-		{storagetest.Fault{Status: 503, Code: "ServiceUnavailable"}, storage.ErrUnavailable},
-		{storagetest.Fault{Status: 500, Code: "InternalError"}, storage.ErrUnavailable},
-		{storagetest.Fault{Status: 502, Code: ""}, storage.ErrUnavailable},
-		{storagetest.Fault{Lose: true}, storage.ErrUnavailable},
 		{storagetest.Fault{Status: 403, Code: "AccessDenied"}, storage.ErrDenied},
 		{storagetest.Fault{Status: 400, Code: "ExpiredToken"}, storage.ErrDenied},
 		{storagetest.Fault{Status: 404, Code: "NoSuchBucket"}, storage.ErrNoBucket},
@@ -236,14 +222,42 @@ func TestS3ErrorsAreTold(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(fmt.Sprintf("%d %s", test.fault.Status, test.fault.Code), func(t *testing.T) {
-			t.Parallel() // the SDK's pauses between attempts
-			proxy := storagetest.NewProxy(t, server.Endpoint)
 			proxy.Inject(func(*http.Request) storagetest.Fault { return test.fault })
-			c := server.Config("")
-			c.S3.Endpoint = proxy.Endpoint
-			_, err := open(t, c).Get(t.Context(), "object", 0, -1)
+			_, err := s.Get(t.Context(), "object", 0, -1)
 			want(t, err, test.want)
 		})
+	}
+}
+
+// A server may refuse a body that it has not read, and break the connection under it: the writer is told who won.
+func TestS3PutIfAbsentThatIsRefusedInItsMiddleIsErrExists(t *testing.T) {
+	t.Parallel()
+	server := storagetest.StartS3(t)
+	s := open(t, server.Config("x"))
+	write(t, s, "object", []byte("old"))
+	for range 5 {
+		want(t, storage.WriteAll(t.Context(), s, "object", content(12*mib), storage.IfAbsent), storage.ErrExists)
+	}
+}
+
+// Every answer is lost, also those of the repetitions: the object there says who won.
+func TestS3PutIfAbsentWhoseAnswersAreAllLostAsksWhoWon(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{100, 17 * mib} {
+		proxy, s, direct, _ := faulty(t)
+		lose := func(r *http.Request) storagetest.Fault { return storagetest.Fault{Lose: decides(r, size)} }
+		proxy.Inject(lose)
+		if err := storage.WriteAll(t.Context(), s, "mine", content(size), storage.IfAbsent); err != nil {
+			t.Error(err)
+		}
+		other := sync.OnceFunc(func() { write(t, direct, "other", []byte("first")) })
+		proxy.Inject(func(r *http.Request) storagetest.Fault {
+			if decides(r, size) {
+				other()
+			}
+			return lose(r)
+		})
+		want(t, storage.WriteAll(t.Context(), s, "other", content(size), storage.IfAbsent), storage.ErrExists)
 	}
 }
 

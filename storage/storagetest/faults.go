@@ -48,6 +48,7 @@ type Faulty struct {
 	Content bool   // only the objects' content goes over the faulty way
 	Large   int
 	HTTP    bool   // the server speaks HTTP without TLS, and faults of HTTP can be made
+	NoTCP   bool   // only these are
 	Secret  string // must not show in any error; "": there is none
 }
 
@@ -60,11 +61,8 @@ func Faults(t *testing.T, provider Faulty) {
 	var cells sync.WaitGroup
 	var n atomic.Int64
 	for _, f := range faults {
-		if f.http != nil && !provider.HTTP {
-			continue
-		}
 		for _, o := range operations {
-			if f.only != nil && !f.only(o) || provider.Content && !o.content {
+			if !provider.meets(f, o) {
 				continue
 			}
 			cells.Go(func() {
@@ -78,6 +76,14 @@ func Faults(t *testing.T, provider Faulty) {
 		}
 	}
 	cells.Wait()
+}
+
+func (f Faulty) meets(fault fault, o operation) bool {
+	switch {
+	case fault.http != nil && !f.HTTP, fault.http == nil && f.NoTCP, f.Content && !o.content:
+		return false
+	}
+	return fault.only == nil || fault.only(o)
 }
 
 // seedPages stores what the operation that lists expects.

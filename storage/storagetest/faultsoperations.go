@@ -127,7 +127,7 @@ func listing(ctx context.Context, c *cell) error {
 }
 
 func deleted() []string {
-	keys := make([]string, 20)
+	keys := make([]string, 5)
 	for i := range keys {
 		keys[i] = fmt.Sprint("delete-", i)
 	}

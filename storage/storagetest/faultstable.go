@@ -52,8 +52,8 @@ var (
 
 // faults begins with those that take longest.
 var faults = []fault{
-	{name: "half-open after 400 kB of answers", patience: toBusy, http: always(Fault{Cut: 400_000, Hang: silent}.decide), want: either, wantOf: succeedsWhereSmall},
-	{name: "half-open in the middle of answers", patience: toBusy, http: always(Fault{Cut: 20, Hang: silent}.decide), only: notGet, want: either},
+	{name: "half-open after 400 kB of answers", patience: toBusy, http: always(Fault{Cut: 400_000, Hang: silent}.decide), only: reads, want: succeeds},
+	{name: "half-open in the middle of answers", patience: toSilence, http: always(Fault{Cut: 20, Hang: silent}.decide), only: notReads, want: either},
 	{name: "silence, once", patience: toBusy, only: notLarge, http: firstOfEach(Fault{Hang: silent}.decide), want: succeeds},
 	{name: "black hole for requests", patience: toSilence, toxics: []Toxic{up("timeout", "timeout", 0)}, want: unavailable},
 	{name: "black hole for answers", patience: toSilence, toxics: []Toxic{down("timeout", "timeout", 0)}, want: unavailable},
@@ -88,7 +88,7 @@ var faults = []fault{
 	{name: "answer lost, once", http: firstOfEach(Fault{Lose: true}.decide), want: succeeds},
 	{name: "answer lost", http: always(Fault{Lose: true}.decide), want: unavailable},
 	{name: "answer cut, once", http: firstOfEach(Fault{Cut: 20}.decide), want: succeeds},
-	{name: "answer cut", http: always(Fault{Cut: 20}.decide), only: notGet, want: either},
+	{name: "answer cut", http: always(Fault{Cut: 20}.decide), only: notReads, want: either},
 	{name: "bit flipped on the way there, once", http: firstOfEach(damaged(isUpload)), want: succeeds, wantOf: eitherWherePutIsLarge},
 	{name: "bit flipped on the way there", http: always(damaged(isUpload)), only: isPut, want: unavailable},
 	{name: "bit flipped on the way back", http: always(damaged(isDownload)), only: isGet, damages: true, want: unavailable},
@@ -104,7 +104,7 @@ func eitherWherePutIsLarge(o operation) []error {
 
 // succeedsWhereSmall is for connections that bear only so many bytes: a range that is read goes on over the next one.
 func succeedsWhereSmall(o operation) []error {
-	if o.small || isGet(o) || o.name == "get range" {
+	if o.small || reads(o) {
 		return succeeds
 	}
 	return nil
@@ -124,7 +124,9 @@ func toxic(stream, kind string, attributes []any) Toxic {
 
 func isGet(o operation) bool { return o.name == "get" }
 
-func notGet(o operation) bool { return !strings.HasPrefix(o.name, "get") }
+func reads(o operation) bool { return strings.HasPrefix(o.name, "get") }
+
+func notReads(o operation) bool { return !reads(o) }
 
 func isLarge(o operation) bool { return strings.HasPrefix(o.name, "put large") }
 

@@ -38,8 +38,6 @@ type gcsDoor struct {
 	Proxy
 	server *process
 
-	uploads gcsUploads
-
 	mu     sync.Mutex
 	rights map[string][]string // by service account; nil: all
 }
@@ -138,6 +136,7 @@ func (d *gcsDoor) handler(tokens *TokenServer) http.Handler {
 		FlushInterval:  -1,
 		ErrorLog:       log.New(io.Discard, "", 0), // faults made on purpose
 	}
+	uploads := &gcsUploads{server: forward, uploads: map[string]*gcsUpload{}}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		account := tokens.owner(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
 		if account == "" {
@@ -151,9 +150,7 @@ func (d *gcsDoor) handler(tokens *TokenServer) http.Handler {
 				"%s does not have %s access to the Google Cloud Storage object. Permission '%s' denied on resource (or it may not exist).", account, missing, missing))
 			return
 		}
-		if !d.uploads.answer(w, r) {
-			d.serve(w, r, forward)
-		}
+		d.serve(w, r, uploads)
 	})
 }
 
