@@ -47,7 +47,7 @@ func starrocksUser(r *Repository) string {
 type iamGrant struct{ action, resource, purpose string }
 
 // iamGrants are the least that each purpose needs of S3 (starrocks-measured, part C §3). Listing is not bound to a
-// prefix: who may list only below one is answered 403, not 404, for an object that is not there.
+// prefix: not every server tells who may list only below one that an object is absent, and both sides ask that.
 func (p Place) iamGrants() []iamGrant {
 	at := locationParts(p.Location)
 	bucket := "arn:aws:s3:::" + at.bucket
