@@ -179,7 +179,7 @@ func (p Place) key(side, what string) string {
 	section := map[Kind]string{KindS3: "s3", KindGCS: "gcs", KindHDFS: "hdfs"}[p.kindOf()]
 	key := map[string]string{
 		"s3 region": "region", "s3 endpoint": "endpoint", "s3 credentials": "accessKey and secretKey, instanceProfile or role",
-		"gcs region": "region", "gcs endpoint": "endpoint", "gcs credentials": "serviceAccountFile, or accessKey and secretKey",
+		"gcs region": "endpoint", "gcs endpoint": "endpoint", "gcs credentials": "serviceAccountFile, or accessKey and secretKey",
 		"hdfs region": "location", "hdfs endpoint": "location and nameNodes", "hdfs credentials": "user",
 	}[section+" "+what]
 	if section == "" {
