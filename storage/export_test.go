@@ -52,9 +52,9 @@ func (t *transport) setPatience(d time.Duration) {
 
 // ShortenPauses makes the pauses between attempts short until its result is called. No store may be in use.
 func ShortenPauses() (undo func()) {
-	before := requestBackoff
-	requestBackoff = 200 * time.Millisecond
-	return func() { requestBackoff = before }
+	request, resume := requestBackoff, resumeBackoff
+	requestBackoff, resumeBackoff = 200*time.Millisecond, 10*time.Millisecond
+	return func() { requestBackoff, resumeBackoff = request, resume }
 }
 
 // RouteDataNodes says where an HDFS store finds them.

@@ -24,10 +24,19 @@ func TestEveryProviderMeetsFaults(t *testing.T) {
 		"HDFS, its NameNode": faultyNameNode, "HDFS, its DataNode": faultyDataNode,
 	}
 	t.Cleanup(storage.ShortenPauses())
-	var running sync.WaitGroup
+	var starting, running sync.WaitGroup
+	starting.Add(len(providers))
 	for name, provider := range providers {
+		started := sync.OnceFunc(starting.Done)
 		running.Go(func() {
-			t.Run(name, func(t *testing.T) { storagetest.Faults(t, provider(t)) })
+			defer started()
+			t.Run(name, func(t *testing.T) {
+				defer started() // a test that is skipped too
+				faulty := provider(t)
+				started()
+				starting.Wait() // a server that starts amid the others' faults takes minutes
+				storagetest.Faults(t, faulty)
+			})
 		})
 	}
 	running.Wait()

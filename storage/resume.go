@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-const (
-	resumeAttempts = 5                      // connections in a row that brought no byte
-	resumeBackoff  = 200 * time.Millisecond // before the second of them; doubles
-)
+const resumeAttempts = 5 // connections in a row that brought no byte
+
+// resumeBackoff is the pause before the second of them; it doubles. It is no constant for the tests' sake.
+var resumeBackoff = 200 * time.Millisecond
 
 // connector opens the connections of one Get. After the first it opens only ones to the same version of the object, and
 // fails with ErrChanged where that is gone.

@@ -32,7 +32,7 @@ const (
 )
 
 // trouble bounds how many operations meet faults at the same time, of all providers. Most of them wait.
-var trouble = make(chan struct{}, 64)
+var trouble = make(chan struct{}, 96)
 
 // Faulty is a provider that is to be used over a way with faults.
 type Faulty struct {
@@ -54,7 +54,7 @@ type Faulty struct {
 
 // Faults checks what every operation makes of every fault of the way to its server: it succeeds, and what is stored or read
 // is right and whole; or it fails with the right kind of error, and what was there is as before or whole. And it ends: with
-// its context's deadline, and without one by the provider's own limits.
+// its context's deadline, and without one by the provider's own limits. There is no such way to a file system.
 func Faults(t *testing.T, provider Faulty) {
 	toxiproxy := StartToxiproxy(t)
 	provider.seedPages(t)

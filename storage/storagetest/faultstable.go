@@ -91,6 +91,7 @@ var faults = []fault{
 	{name: "answer cut", http: always(Fault{Cut: 20}.decide), only: notReads, want: either},
 	{name: "bit flipped on the way there, once", http: firstOfEach(damaged(isUpload)), want: succeeds, wantOf: eitherWherePutIsLarge},
 	{name: "bit flipped on the way there", http: always(damaged(isUpload)), only: isPut, want: unavailable},
+	// Ranges and listings carry no checksum; TLS is what protects them.
 	{name: "bit flipped on the way back", http: always(damaged(isDownload)), only: isGet, damages: true, want: unavailable},
 }
 
