@@ -20,6 +20,7 @@ type hdfsDigest struct {
 	left   int64     // of the block
 	crc    uint32    // of the chunk
 	filled int       // bytes of the chunk
+	four   [4]byte   // the chunk's CRC as it is digested
 	sums   []byte    // of the blocks that are complete
 }
 
@@ -43,7 +44,8 @@ func (d *hdfsDigest) Write(p []byte) (int, error) {
 }
 
 func (d *hdfsDigest) endChunk() {
-	_ = binary.Write(d.block, binary.BigEndian, d.crc)
+	binary.BigEndian.PutUint32(d.four[:], d.crc)
+	d.block.Write(d.four[:])
 	d.crc, d.filled = 0, 0
 }
 
