@@ -126,7 +126,7 @@ func TestDeadBackend(t *testing.T) {
 		{"RESTORE", "DOWNLOADING", "DOWNLOAD"},
 	} {
 		t.Run(fmt.Sprintf("%s %s %s", c.kind, c.state, c.fault), func(t *testing.T) {
-			b := newBed(t, options{timing: func(t *activities.Timing) { t.StallWarn, t.ErrorStall = 10*tick, 120*tick }})
+			b := newBed(t, options{timing: func(t *activities.Timing) { t.StallWarn, t.ErrorStall = 10*tick, 200*tick }})
 			u := b.unitOfAll(c.kind)
 			before := map[string]string{"SNAPSHOTING": "PENDING", "UPLOADING": "UPLOAD_SNAPSHOT", "DOWNLOADING": "DOWNLOAD"}[c.state]
 			release := b.sim.HoldStates(u.Database, before)
@@ -148,7 +148,7 @@ func TestDeadBackend(t *testing.T) {
 				b.sim.StopBackend(0)
 				heal()
 			}
-			b.looks(400)
+			b.looks(750)
 			if got := b.state(c.kind, u.Database); got != c.state {
 				t.Fatalf("the job is %s", got)
 			}

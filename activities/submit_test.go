@@ -323,11 +323,16 @@ func TestRowThatIsNotShown(t *testing.T) {
 		{"a later job took the row", "RESTORE", "FINISHED", later, "finished, unseen", nil},
 	} {
 		t.Run(c.kind+" "+c.name, func(t *testing.T) {
-			b := newBed(t, options{})
+			o := options{}
+			if c.at == "" { // the job has to end before it is given up as lost
+				o.timing = func(t *activities.Timing) { t.LostJob = 300 * tick }
+			}
+			b := newBed(t, o)
 			u := b.anyUnit(c.kind)
 			b.sql("CREATE USER sk", "CREATE ROLE exporter", "GRANT REPOSITORY, OPERATE ON SYSTEM TO USER sk", "GRANT EXPORT ON TABLE d.t TO ROLE exporter", "GRANT exporter TO USER sk")
 			if contains(c.name, "EXPORT") {
-				b.acts = b.newWorker(options{user: "sk"})
+				o.user = "sk"
+				b.acts = b.newWorker(o)
 			}
 			release := b.sim.HoldStates(u.Database, c.at)
 			if c.at == "" {
