@@ -57,8 +57,8 @@ const (
 // hold before the file is moved into place. Nothing else can be trusted: HDFS closes files whose bytes it does not have,
 // and tells lengths that nobody wrote (storage-servers §1.3-1.5). Files there that are older than a day are removed.
 //
-// Memory is under 1.5 MiB per Put and Copy, 256 KiB per Get, and one page of names for each level of directories per
-// List. Each running operation holds one connection to the NameNode.
+// Memory is under 1.5 MiB per Put and Copy, 256 KiB per Get, and per List one page of names for each level of directories,
+// besides all names of a directory that are not ASCII. Each running operation holds one connection to the NameNode.
 type hdfsStore struct {
 	root    string // "/dir", or "" for HDFS's own root
 	options hdfs.ClientOptions

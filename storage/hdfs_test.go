@@ -402,8 +402,10 @@ func writeBlocks(client *hdfs.Client, name string, content []byte, blockSize int
 	if err != nil {
 		return err
 	}
-	if _, err := file.Write(content); err != nil {
-		return err
+	if len(content) > 0 { // the library would begin a block that never ends
+		if _, err := file.Write(content); err != nil {
+			return err
+		}
 	}
 	for err = file.Close(); hdfs.IsErrReplicating(err); err = file.Close() {
 	}

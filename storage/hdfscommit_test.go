@@ -151,6 +151,56 @@ func tempFiles(t *testing.T, cluster storagetest.HDFS, s storage.Store) []string
 	return names
 }
 
+// HDFS may end a file without an error and not have its bytes. The file is exchanged behind Put's back, before it has moved
+// it into place.
+func TestHDFSPutBelievesOnlyWhatItHasReadBack(t *testing.T) {
+	cluster := storagetest.StartHDFS(t)
+	proxy := storagetest.StartHDFSProxy(t, cluster)
+	content := "written"
+	for name, other := range map[string]string{"other bytes": "damaged", "fewer bytes": "writ", "no bytes": ""} {
+		t.Run(name, func(t *testing.T) {
+			dir := cluster.Dir(t, "alice")
+			s := open(t, lossy(proxy, cluster, dir))
+			for _, times := range []int{1, 1000} {
+				closed, left := false, times
+				proxy.Lose(func(method string) bool {
+					if closed && left > 0 {
+						left--
+						for _, file := range tempFiles(t, cluster, s) {
+							exchange(t, cluster, dir+"/.starkeep-tmp/"+file, other)
+						}
+					}
+					closed = method == "complete"
+					return false
+				})
+				key := fmt.Sprintf("exchanged %d times", times)
+				err := storage.WriteAll(t.Context(), s, key, []byte(content), storage.Overwrite)
+				proxy.Lose(nil)
+				if times == 1 {
+					if got, readErr := storage.ReadAll(t.Context(), s, key, 100); err != nil || readErr != nil || string(got) != content {
+						t.Errorf("got %q, %v, %v", got, err, readErr)
+					}
+					continue
+				}
+				refused(t, err, storage.ErrUnavailable)
+				_, err = s.Stat(t.Context(), key)
+				want(t, err, storage.ErrNotFound)
+			}
+		})
+	}
+}
+
+func exchange(t *testing.T, cluster storagetest.HDFS, name, content string) {
+	t.Helper()
+	if err := cluster.Client().Remove(name); err != nil {
+		t.Error(err)
+	}
+	if err := writeBlocks(cluster.Client(), name, []byte(content), 1<<20); err != nil {
+		t.Error(err)
+	}
+	cluster.Chown(t, name, "alice")
+}
+
 // Writers race for one key again and again while a tenth of the answers is lost. At most one is told that it won, its
 // content is there, and a key that nobody won can still be written.
 func TestHDFSCommitHasOneWinnerWhateverIsLost(t *testing.T) {

@@ -125,6 +125,8 @@ func hdfsKind(err error) (advice string, kind error) {
 		return adviceRefused, ErrDenied
 	case strings.Contains(text, "SASL handshake") && !isNetworkText(text):
 		return "", ErrDenied
+	case errors.Is(err, hdfs.ErrReplicating):
+		return "", ErrUnavailable
 	case isNameNodeError(err):
 		return adviceDown, ErrUnavailable
 	}

@@ -207,25 +207,27 @@ func closeFile(ctx context.Context, file *hdfs.FileWriter) error {
 
 // verify has the DataNodes digest the file, and compares length and digest with what was written.
 func (s *hdfsStore) verify(ctx context.Context, temp *hdfsTemp, want *hdfsDigest) error {
-	return s.do(ctx, func(c *hdfs.Client) error {
+	var size int64
+	var sum []byte
+	err := s.do(ctx, func(c *hdfs.Client) error {
 		file, err := c.Open(temp.path(s))
 		if err != nil {
 			return err
 		}
 		defer file.Close()
-		temp.id = versionOf(file.Stat()).id
-		if size := file.Stat().Size(); size != want.size {
-			return fmt.Errorf("%d bytes were written, and HDFS has %d", want.size, size)
-		}
-		sum, err := file.Checksum()
-		if err != nil {
-			return err
-		}
-		if !bytes.Equal(sum, want.sum()) {
-			return fmt.Errorf("HDFS has other bytes than were written, or its DataNodes cannot tell: digest %x, want %x", sum, want.sum())
-		}
-		return nil
+		temp.id, size = versionOf(file.Stat()).id, file.Stat().Size()
+		sum, err = file.Checksum()
+		return err
 	})
+	switch {
+	case err != nil:
+		return err
+	case size != want.size:
+		return fmt.Errorf("%d bytes were written, and HDFS has %d", want.size, size)
+	case !bytes.Equal(sum, want.sum()):
+		return fmt.Errorf("HDFS has other bytes than were written, or its DataNodes cannot tell: digest %x, want %x", sum, want.sum())
+	}
+	return nil
 }
 
 // discardTemp removes a file that is not used, as far as that works within a short time; what stays is swept later.
