@@ -13,7 +13,7 @@ var sentinels = map[string]error{
 	"ErrLabelExists": ErrLabelExists, "ErrUnknownDatabase": ErrUnknownDatabase, "ErrUnknownTable": ErrUnknownTable,
 	"ErrUnknownPartition": ErrUnknownPartition, "ErrTableExists": ErrTableExists, "ErrDenied": ErrDenied, "ErrNoLeader": ErrNoLeader,
 	"ErrNoBackend": ErrNoBackend, "ErrNoJob": ErrNoJob, "ErrNotCancellable": ErrNotCancellable, "ErrUnsupported": ErrUnsupported,
-	"ErrTableState": ErrTableState, "ErrSyntax": ErrSyntax, "ErrInvalidName": ErrInvalidName,
+	"ErrTableState": ErrTableState, "ErrSyntax": ErrSyntax, "ErrInvalidName": ErrInvalidName, "ErrRepositoryBusy": ErrRepositoryBusy,
 }
 
 // testdata/errors.json holds every error of the recordings, one of each shape, with what it was judged to mean; kind ""
