@@ -14,7 +14,7 @@ import (
 	"starkeep/storage/storagetest"
 )
 
-// twoParts is larger than the smallest part of S3, than two chunks of GCS in this test, and than a block of HDFS.
+// twoParts is larger than the smallest part of S3 and than a block of HDFS.
 const twoParts = 5*mib + 1000
 
 // The providers meet their faults at the same time, since all of them mostly wait.
@@ -85,9 +85,9 @@ func faultyGCS(t *testing.T) storagetest.Faulty {
 		Open: func(t *testing.T, location, address string, patience time.Duration) storage.Store {
 			c := server.Config(location)
 			c.GCS.Endpoint = "http://" + address
-			return impatient(t, c, 2*mib, patience)
+			return impatient(t, c, mib, patience)
 		},
-		Address: hostPort(t, direct.Endpoint), Large: twoParts, HTTP: true,
+		Address: hostPort(t, direct.Endpoint), Large: 2*mib + 1000, HTTP: true, // this server is slow
 	}
 }
 

@@ -86,6 +86,38 @@ func TestS3ReadGoesOnWhereTheConnectionStalled(t *testing.T) {
 	}
 }
 
+// The table of faults allows a busy server not to answer the repetition in time either.
+func TestRequestThatIsNotAnsweredIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	s3, gcs := storagetest.StartS3(t), storagetest.StartGCS(t)
+	tests := []struct {
+		name string
+		open func(endpoint string) storage.Config
+		at   string
+	}{
+		{"S3", func(endpoint string) storage.Config { c := s3.Config("x"); c.S3.Endpoint = endpoint; return c }, s3.Endpoint},
+		{"GCS", func(endpoint string) storage.Config { c := gcs.Config("x"); c.GCS.Endpoint = endpoint; return c }, gcs.Endpoint},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			proxy := storagetest.NewProxy(t, test.at)
+			s := open(t, test.open(proxy.Endpoint))
+			storage.SetPatience(s, 2*time.Second)
+			never, requests := make(chan struct{}), atomic.Int64{}
+			proxy.Inject(func(*http.Request) storagetest.Fault {
+				if requests.Add(1) == 1 {
+					return storagetest.Fault{Hang: never}
+				}
+				return storagetest.Fault{}
+			})
+			write(t, s, "object", []byte("data"))
+			if requests.Load() < 2 {
+				t.Error("the request was not made again: this test shows nothing")
+			}
+		})
+	}
+}
+
 func TestS3ReadOfAnObjectReplacedBeforeItResumesIsErrChanged(t *testing.T) {
 	proxy, s, direct, _ := faulty(t)
 	data := content(8 * mib)

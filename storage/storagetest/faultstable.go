@@ -54,7 +54,7 @@ var (
 var faults = []fault{
 	{name: "half-open after 400 kB of answers", patience: toBusy, http: always(Fault{Cut: 400_000, Hang: silent}.decide), only: reads, want: succeeds},
 	{name: "half-open in the middle of answers", patience: toSilence, http: always(Fault{Cut: 20, Hang: silent}.decide), only: notReads, want: either},
-	{name: "silence, once", patience: toBusy, only: notLarge, http: firstOfEach(Fault{Hang: silent}.decide), want: succeeds},
+	{name: "silence, once", patience: toBusy, only: notLarge, http: firstOfEach(Fault{Hang: silent}.decide), want: either},
 	{name: "black hole for requests", patience: toSilence, toxics: []Toxic{up("timeout", "timeout", 0)}, want: unavailable},
 	{name: "black hole for answers", patience: toSilence, toxics: []Toxic{down("timeout", "timeout", 0)}, want: unavailable},
 

@@ -40,8 +40,11 @@ func (u *gcsUploads) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	// What has come whole reaches the server, also when the client leaves meanwhile.
-	r = r.WithContext(context.WithoutCancel(r.Context()))
+	// What has come whole reaches the server, also when the client leaves meanwhile: a context that cannot be cancelled makes
+	// the reverse proxy look for that itself.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+	defer cancel()
+	r = r.WithContext(ctx)
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	u.upload(id).take(w, r, body, last+1, last+1 == total, u.server)
 }
