@@ -25,7 +25,7 @@ type shell struct {
 }
 
 // shellLimit is for one line.
-const shellLimit = 2 * time.Minute
+const shellLimit = 5 * time.Minute
 
 func startShell(t *testing.T, dir string, env []string) *shell {
 	t.Helper()
