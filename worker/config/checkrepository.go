@@ -134,8 +134,8 @@ func (k *Kerberos) check(d *decoder, path, user string) {
 	case user != "":
 		d.fail(join(path, "principal"), "hdfs.user is set too: with Kerberos the principal is the user, leave hdfs.user out")
 	}
-	if k.Protection != "" && !slices.Contains([]string{"authentication", "integrity", "privacy"}, k.Protection) {
-		d.fail(join(path, "protection"), "want authentication, integrity or privacy, as dfs.data.transfer.protection says")
+	if k.Protection != "" && !slices.Contains([]string{"authentication", "privacy"}, k.Protection) {
+		d.fail(join(path, "protection"), "want authentication or privacy; the HDFS client library knows no integrity")
 	}
 	d.file(&k.Keytab)
 	d.file(&k.Config)
