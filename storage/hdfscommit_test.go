@@ -151,6 +151,37 @@ func tempFiles(t *testing.T, cluster storagetest.HDFS, s storage.Store) []string
 	return names
 }
 
+// Between a writer's claim and his next step another writer comes and finishes what he began: he has won all the same.
+func TestHDFSCommitFinishedByAnotherIsTheWriters(t *testing.T) {
+	cluster := storagetest.StartHDFS(t)
+	proxy := storagetest.StartHDFSProxy(t, cluster)
+	dir := cluster.Dir(t, "alice")
+	first, second := open(t, lossy(proxy, cluster, dir)), open(t, cluster.Config(dir, "alice"))
+	renames := 0
+	proxy.Lose(func(method string) bool {
+		if method == "rename2" {
+			renames++
+		}
+		if method != "rename2" || renames > 1 {
+			return false
+		}
+		for {
+			if entries, _ := cluster.Client().ReadDir(storage.HDFSClaim(first, "key")); len(entries) > 0 {
+				break
+			}
+		}
+		refused(t, storage.WriteAll(t.Context(), second, "key", []byte("second"), storage.IfAbsent), storage.ErrExists)
+		return false
+	})
+	defer proxy.Lose(nil)
+	if err := storage.WriteAll(t.Context(), first, "key", []byte("first"), storage.IfAbsent); err != nil {
+		t.Error(err)
+	}
+	if got, err := storage.ReadAll(t.Context(), second, "key", 100); err != nil || string(got) != "first" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 // HDFS may end a file without an error and not have its bytes. The file is exchanged behind Put's back, before it has moved
 // it into place.
 func TestHDFSPutBelievesOnlyWhatItHasReadBack(t *testing.T) {
