@@ -209,7 +209,7 @@ func (s *s3Store) sendParts(ctx context.Context, key string, id *string, body io
 	}
 	for range sideBySide {
 		if buffer := <-buffers; buffer != nil {
-			partBuffers.Put(buffer)
+			partBuffers.Put(&buffer)
 		}
 	}
 	return done, nil
@@ -220,8 +220,8 @@ func (s *s3Store) sendParts(ctx context.Context, key string, id *string, body io
 var partBuffers sync.Pool
 
 func takeBuffer(size int64) []byte {
-	if buffer, _ := partBuffers.Get().([]byte); int64(cap(buffer)) >= size {
-		return buffer[:size]
+	if buffer, _ := partBuffers.Get().(*[]byte); buffer != nil && int64(cap(*buffer)) >= size {
+		return (*buffer)[:size]
 	}
 	return make([]byte, size)
 }
