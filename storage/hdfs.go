@@ -191,27 +191,40 @@ func (s *hdfsStore) stat(ctx context.Context, key string) (os.FileInfo, error) {
 	if err == nil && info.IsDir() {
 		return nil, os.ErrNotExist
 	}
-	if isGone(err) || isForbidden(err) && s.isBelowFile(ctx, path.Dir(key)) {
+	if isGone(err) || s.isNowhere(ctx, path.Dir(key), err) {
 		return nil, s.missing(ctx)
 	}
 	return info, err
 }
 
-// isBelowFile tells whether a file is in the way to a directory, the location's own included. HDFS calls that a missing
-// permission.
-func (s *hdfsStore) isBelowFile(ctx context.Context, dir string) bool {
-	way := []string{s.rootPath()}
+// isNowhere tells, when err is a missing permission, that what is missing is a directory on the way: a file stands there,
+// which HDFS calls a missing permission, or did until now.
+func (s *hdfsStore) isNowhere(ctx context.Context, dir string, err error) bool {
+	if !isForbidden(err) {
+		return false
+	}
+	err = s.way(ctx, dir)
+	return errors.Is(err, errBelow) || isGone(err)
+}
+
+// way walks to a directory, beginning at the location's own: errBelow if a file stands in the way.
+func (s *hdfsStore) way(ctx context.Context, dir string) error {
+	names := []string{s.rootPath()}
 	for i, c := range dir + "/" {
 		if c == '/' && dir != "." {
-			way = append(way, s.path(dir[:i]))
+			names = append(names, s.path(dir[:i]))
 		}
 	}
-	for _, name := range way {
-		if info, err := s.statPath(ctx, name); err != nil || !info.IsDir() {
-			return err == nil
+	for _, name := range names {
+		info, err := s.statPath(ctx, name)
+		if err != nil {
+			return err
+		}
+		if !info.IsDir() {
+			return errBelow
 		}
 	}
-	return false
+	return nil
 }
 
 func (s *hdfsStore) statPath(ctx context.Context, name string) (info os.FileInfo, err error) {
@@ -288,7 +301,7 @@ func (s *hdfsStore) deleteOne(ctx context.Context, key string) error {
 		return err
 	}
 	err := s.remove(ctx, s.path(key))
-	if isGone(err) || isNotEmpty(err) || isForbidden(err) && s.isBelowFile(ctx, path.Dir(key)) {
+	if isGone(err) || isNotEmpty(err) || s.isNowhere(ctx, path.Dir(key), err) {
 		return nil
 	}
 	return s.fail(ctx, "delete", key, err)

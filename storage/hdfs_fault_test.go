@@ -132,6 +132,7 @@ func (f *hdfsFaults) nameNodeHangs(t *testing.T) {
 func (f *hdfsFaults) dataNodeHangs(t *testing.T) {
 	content := random(5<<19 + 17)
 	f.putAgain(t, "hangs", content)
+	f.cluster.AwaitReplicas(t, f.dir+"/hangs", 3)
 	node := f.cluster.DataNodes[0]
 	s := f.open(t, f.cluster.Config(f.dir, "alice"), 3*time.Second)
 
@@ -168,6 +169,8 @@ func (f *hdfsFaults) dataNodesDie(t *testing.T) {
 	}
 	f.cluster.Chown(t, f.dir+"/single", "alice")
 
+	f.cluster.AwaitReplicas(t, f.dir+"/dies", len(nodes))
+	one := f.reader(t, "single")
 	err := f.s.Put(t.Context(), "dies", midway(random(len(content)), 3<<19, nodes[0].Kill), int64(len(content)), storage.Overwrite)
 	refused(t, err, storage.ErrUnavailable)
 	f.expect(t, "dies", content)
@@ -175,7 +178,7 @@ func (f *hdfsFaults) dataNodesDie(t *testing.T) {
 		t.Errorf("left in .starkeep-tmp: %q", left)
 	}
 
-	whole, one := f.reader(t, "dies"), f.reader(t, "single")
+	whole := f.reader(t, "dies")
 	nodes[1].Kill()
 	if got, err := io.ReadAll(whole); err != nil || !bytes.Equal(got, content) {
 		t.Errorf("with one replica of three: got %d bytes, %v", len(got), err)

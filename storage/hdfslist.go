@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"container/heap"
 	"context"
 	"errors"
@@ -35,7 +36,7 @@ func (s *hdfsStore) List(ctx context.Context, prefix string) iter.Seq2[Object, e
 		walk := &hdfsWalk{ctx: ctx, store: s, client: conn.client, prefix: prefix, yield: yield}
 		err = walk.dir(dir)
 		release(err)
-		if isForbidden(err) && s.isBelowFile(ctx, strings.TrimSuffix(dir, "/")) {
+		if s.isNowhere(ctx, cmp.Or(strings.TrimSuffix(dir, "/"), "."), err) {
 			return
 		}
 		if err != nil && !errors.Is(err, errStop) {

@@ -269,7 +269,7 @@ func (s *hdfsStore) move(ctx context.Context, from, key string) error {
 		if info, statErr := s.statPath(ctx, s.path(key)); statErr == nil && info.IsDir() {
 			return errDirectory
 		}
-		if isFileInWay(err) || isForbidden(err) && s.isBelowFile(ctx, path.Dir(key)) {
+		if isFileInWay(err) || isForbidden(err) && errors.Is(s.way(ctx, path.Dir(key)), errBelow) {
 			return errBelow
 		}
 		if !isGone(err) {

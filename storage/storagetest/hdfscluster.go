@@ -70,7 +70,7 @@ func clusterSettings(dir string, nameNodes []string, dataNodes int) []string {
 	s := []string{
 		setting("dfs.replication", strconv.Itoa(dataNodes)), setting("dfs.blocksize", strconv.Itoa(mib)),
 		setting("dfs.namenode.fs-limits.min-block-size", "4096"), setting("dfs.namenode.safemode.extension", "0"),
-		setting("dfs.heartbeat.interval", "1"), setting("dfs.client.datanode-restart.timeout", "0"),
+		setting("dfs.heartbeat.interval", "1"), setting("dfs.namenode.redundancy.considerLoad", "false"),
 	}
 	if len(nameNodes) == 1 {
 		return append(s, setting("fs.defaultFS", "hdfs://"+nameNodes[0]), setting("dfs.namenode.rpc-address", nameNodes[0]),
@@ -168,6 +168,28 @@ func (c *HDFSCluster) AwaitDataNodes(t testing.TB, n int) {
 			if live, err := LiveDataNodes(node.Address); err == nil && len(live) == n {
 				return c.admin.MkdirAll(fmt.Sprintf("/ready/%d", time.Now().UnixNano()), 0o755) == nil
 			}
+		}
+		return false
+	})
+}
+
+// AwaitReplicas waits until each block of a file is known to lie on n DataNodes: a write ends when the first has told.
+func (c *HDFSCluster) AwaitReplicas(t testing.TB, name string, n int) {
+	t.Helper()
+	poll(t, fmt.Sprintf("%d replicas of %s", n, name), func() bool {
+		for _, node := range c.NameNodes {
+			call := hadoopCall{address: node.Address, protocol: clientProtocol, method: "getBlockLocations"}
+			answer, err := call.send(protoText(1, name), protoUint(2, 0), protoUint(3, 1<<40))
+			if err != nil {
+				continue
+			}
+			const locations, blocks, nodes = 1, 2, 3
+			for _, block := range protoFields(message(protoFields(answer, locations)...), blocks) {
+				if len(protoFields(block, nodes)) < n {
+					return false
+				}
+			}
+			return true
 		}
 		return false
 	})
