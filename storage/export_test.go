@@ -24,7 +24,7 @@ func ShrinkUploads(s Store, part int64) {
 }
 
 // PartSizeFor is the part size chosen for an object.
-func PartSizeFor(size int64) int64 { return partSizeFor(size, 16*mib) }
+func PartSizeFor(size int64) int64 { return partSizeFor(size, partUnit) }
 
 // FileKind classifies an error of the file system.
 func FileKind(err error) error { return fileKind(err) }

@@ -29,7 +29,7 @@ const (
 	gcsRegion = "auto"
 
 	// maxOneRequest is the largest object of IfAbsent: what a Put may hold in memory.
-	maxOneRequest = sideBySide * 16 * mib
+	maxOneRequest = 64 * mib
 )
 
 // hmacStore is the S3 provider in the dialect of Google's XML API, which differs so:

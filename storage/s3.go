@@ -39,7 +39,7 @@ var requestBackoff = 5 * time.Second
 // SDK where the server keeps a checksum of the whole object and the whole object is read in one piece. Requests are
 // signed with UNSIGNED-PAYLOAD: SHA-256 over each body would halve the throughput (storage-facts §1.4, §6).
 //
-// Memory: a Put holds the object up to 16 MiB, else four parts of 16 MiB; only objects over 156 GiB need larger parts. A
+// Memory: a Put holds the object up to 16 MiB, else two parts of 8 MiB; only objects over 78 GiB need larger parts. A
 // Get holds what the connection buffers. Uploads that a killed process left unfinished stay on the server
 // until the bucket's lifecycle rule (AbortIncompleteMultipartUpload) removes them.
 type s3Store struct {
@@ -92,7 +92,7 @@ func newS3Store(ctx context.Context, bucket, prefix string, c S3, dialect ...fun
 	})
 	return &s3Store{
 		client: client, transport: transport, bucket: bucket, prefix: prefix, scrub: scrub, keys: keys,
-		partSize: 16 * mib, single: 16 * mib, copyPart: 256 * mib,
+		partSize: partUnit, single: 16 * mib, copyPart: 256 * mib,
 	}, nil
 }
 

@@ -159,9 +159,9 @@ func TestS3CopiesLargeObjectsInParts(t *testing.T) {
 }
 
 func TestS3PartsFitTheLimitOf10000(t *testing.T) {
-	for _, size := range []int64{17 * mib, 10_000 * 16 * mib, 10_000*16*mib + 1, 5 << 40} {
+	for _, size := range []int64{17 * mib, 10_000 * 8 * mib, 10_000*8*mib + 1, 5 << 40} {
 		part := storage.PartSizeFor(size)
-		if parts := (size + part - 1) / part; parts > 10_000 || part%(16*mib) != 0 || (parts < 5_000 && part > 16*mib) {
+		if parts := (size + part - 1) / part; parts > 10_000 || part%(8*mib) != 0 || (parts < 5_000 && part > 8*mib) {
 			t.Errorf("%d bytes: %d parts of %d", size, parts, part)
 		}
 	}

@@ -309,7 +309,7 @@ func TestS3TransfersSurviveKeysThatEndInTheirMiddle(t *testing.T) {
 					t.Fatal(err)
 				}
 				if fetches() != 2 {
-					t.Errorf("keys were fetched %d times for the upload, want 2: four parts are on their way at a time", fetches())
+					t.Errorf("keys were fetched %d times for the upload, want 2: two parts are on their way at a time", fetches())
 				}
 
 				proxy.Inject(func(r *http.Request) storagetest.Fault {

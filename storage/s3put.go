@@ -18,20 +18,25 @@ import (
 )
 
 const (
-	sideBySide = 4      // parts of one Put that are in memory and on their way
-	maxParts   = 10_000 // of one upload, S3's limit
+	// One Put holds little, so that many can run side by side: they share a link and CPUs better than the parts of few.
+	partUnit   = 8 * mib // size of a part
+	sideBySide = 2       // parts of one Put that are in memory, being read or on their way
+	maxParts   = 10_000  // of one upload, S3's limit
 
 	// markName is the metadata that tells which Put wrote an object. When the answer to a conditional request is
 	// lost, the SDK asks again and is told 412; the mark then says whether the object there is our own.
 	markName = "starkeep-put"
 
+	createGrace  = time.Second
+	aborts       = 3 // some servers abort what they do not know without a word
+	abortPause   = 100 * time.Millisecond
 	abortTimeout = 5 * time.Second // the caller may be waiting for the end of his context
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Put sends up to 16 MiB in one request, more in parts of 16 MiB (larger where 10,000 parts would not do), four at a
-// time. Parts are buffered, so each request can be repeated.
+// Put sends up to 16 MiB in one request, more in parts of 8 MiB (larger where 10,000 parts would not do), two at a time.
+// Parts are buffered, so each request can be repeated.
 func (s *s3Store) Put(ctx context.Context, key string, body io.Reader, size int64, mode Mode) error {
 	if err := keyError("put", key, badKey(key)); err != nil {
 		return err
@@ -139,7 +144,7 @@ func (s *s3Store) upload(ctx context.Context, key string, body io.Reader, size i
 // multipart creates an upload, lets parts fill it, and completes it; an upload that fails is aborted.
 func (s *s3Store) multipart(ctx context.Context, op, key, mark string, input *s3.CreateMultipartUploadInput, mode Mode,
 	parts func(context.Context, *string) ([]types.CompletedPart, error)) error {
-	created, err := s.client.CreateMultipartUpload(ctx, input)
+	created, err := s.create(ctx, input)
 	if err != nil {
 		return s.fail(ctx, op, key, err)
 	}
@@ -164,11 +169,25 @@ func (s *s3Store) multipart(ctx context.Context, op, key, mark string, input *s3
 	return err
 }
 
-// abort gives the parts' space back, also when the context has ended. Its own failure changes nothing for the caller.
+// create begins an upload. It has a little longer than ctx: an upload whose id never came cannot be aborted.
+func (s *s3Store) create(ctx context.Context, input *s3.CreateMultipartUploadInput) (*s3.CreateMultipartUploadOutput, error) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(createGrace, cancel) })()
+	return s.client.CreateMultipartUpload(longer, input)
+}
+
+// abort gives the parts' space back, also when the context has ended. It is asked for until there is no such upload: a part
+// that was on its way when its request was broken off may arrive after the first. A failure changes nothing for the caller.
 func (s *s3Store) abort(ctx context.Context, key string, id *string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()
-	_, _ = s.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &s.bucket, Key: s.name(key), UploadId: id})
+	for range aborts {
+		_, err := s.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &s.bucket, Key: s.name(key), UploadId: id})
+		if err != nil || !sleep(ctx, abortPause) {
+			return
+		}
+	}
 }
 
 // sendParts reads the body part by part while up to sideBySide parts are on their way.
@@ -181,6 +200,7 @@ func (s *s3Store) sendParts(ctx context.Context, key string, id *string, body io
 	for range sideBySide {
 		buffers <- nil // made at first use
 	}
+	var broken error
 	var sending sync.WaitGroup
 	for i := range done {
 		buffer, ok := next(ctx, buffers)
@@ -192,8 +212,8 @@ func (s *s3Store) sendParts(ctx context.Context, key string, id *string, body io
 		}
 		part := buffer[:min(partSize, size-int64(i)*partSize)]
 		if err := readPart(body, part, i == len(done)-1); err != nil {
-			cancel(bodyError("put", key, err))
-			break
+			broken = bodyError("put", key, err)
+			break // what is on its way may arrive: a part that ends after the upload was aborted can stay on the server
 		}
 		sending.Go(func() {
 			var err error
@@ -206,6 +226,9 @@ func (s *s3Store) sendParts(ctx context.Context, key string, id *string, body io
 	sending.Wait()
 	if ctx.Err() != nil { // what was being sent may still be read
 		return nil, cause(ctx, "put", key)
+	}
+	if broken != nil {
+		return nil, broken
 	}
 	for range sideBySide {
 		if buffer := <-buffers; buffer != nil {

@@ -103,7 +103,7 @@ func TestS3PutIfAbsentWhoseAnswersAreAllLostAsksWhoWon(t *testing.T) {
 }
 
 // Put must not read a large body further ahead than the memory it promises.
-func TestS3PutHoldsFourParts(t *testing.T) {
+func TestS3PutHoldsTwoParts(t *testing.T) {
 	proxy, s, _, _ := faulty(t)
 	free, parts := make(chan struct{}), make(chan struct{}, 100)
 	proxy.Inject(func(r *http.Request) storagetest.Fault {
@@ -118,11 +118,11 @@ func TestS3PutHoldsFourParts(t *testing.T) {
 	body := &counter{body: io.LimitReader(rand.NewChaCha8([32]byte{}), size)}
 	done := make(chan error, 1)
 	go func() { done <- s.Put(t.Context(), "object", body, size, storage.Overwrite) }()
-	for range 4 {
+	for range 2 {
 		<-parts
 	}
-	if read := body.n.Load(); read != 64*mib {
-		t.Errorf("%d MiB are read with four parts on their way", read/mib)
+	if read := body.n.Load(); read != 16*mib {
+		t.Errorf("%d MiB are read with two parts on their way", read/mib)
 	}
 	close(free)
 	if err := <-done; err != nil {

@@ -15,11 +15,6 @@ const (
 	transferParallel = 16
 	transferErrors   = 100 // failures that are kept by key, and that end a transfer if no object succeeds between them
 
-	// An object above largeObject takes largeWeight of the places: the S3 provider sends that many parts of it side by
-	// side, and holds them.
-	largeObject = 16 * mib
-	largeWeight = sideBySide
-
 	progressStep = mib // bytes of one object between two reports
 )
 
@@ -28,7 +23,7 @@ var ErrChecksum = errors.New("content has another MD5 than expected")
 
 // TransferOptions says how Transfer copies. The zero value copies everything under its own key.
 type TransferOptions struct {
-	// Parallel is how many objects are copied at a time, 16 if 0; an object above 16 MiB counts as four.
+	// Parallel is how many objects are copied at a time, 16 if 0.
 	Parallel int
 
 	// MD5 tells what an object's content must have, 32 lower-case hex digits; "" is not known. nil: of no object.
@@ -90,9 +85,9 @@ func (e *TransferError) Unwrap() []error {
 // broke off. A hundred failures in a row end the transfer, and so does ctx, with an error that matches the context's.
 // No goroutine outlives the call. What was copied stays; Present lets the next attempt leave it out.
 //
-// An object that comes twice is copied twice. Memory does not grow with the number or size of objects: it is at most
-// Parallel × 16 MiB of bodies where the target is S3 (parts of objects above 156 GiB are larger), besides what the
-// connections buffer.
+// An object that comes twice is copied twice. Memory does not grow with the number or size of objects: of bodies it is at
+// most Parallel × 16 MiB where the target is S3 (more for objects above 78 GiB), 32 MiB for GCS, 1.5 MiB for HDFS and
+// 64 KiB for a directory, besides what connections buffer.
 func Transfer(ctx context.Context, from, to Store, objects iter.Seq2[Object, error], o TransferOptions) (TransferResult, error) {
 	if o.Parallel <= 0 {
 		o.Parallel = transferParallel
@@ -108,38 +103,26 @@ func Transfer(ctx context.Context, from, to Store, objects iter.Seq2[Object, err
 			listing = err
 			break
 		}
-		weight := min(weightOf(object), o.Parallel)
-		if !take(ctx, places, weight) {
+		if !take(ctx, places) {
 			break
 		}
 		running.Go(func() {
 			t.one(ctx, object)
-			for range weight {
-				<-places
-			}
+			<-places
 		})
 	}
 	running.Wait()
 	return t.result, errors.Join(t.ended(ctx), listing, t.failure())
 }
 
-func weightOf(object Object) int {
-	if object.Size > largeObject {
-		return largeWeight
+// take waits for a place.
+func take(ctx context.Context, places chan<- struct{}) bool {
+	select {
+	case places <- struct{}{}:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
 	}
-	return 1
-}
-
-// take waits for places; only one goroutine does.
-func take(ctx context.Context, places chan<- struct{}, n int) bool {
-	for range n {
-		select {
-		case places <- struct{}{}:
-		case <-ctx.Done():
-			return false
-		}
-	}
-	return ctx.Err() == nil
 }
 
 // transfer is one call of Transfer.

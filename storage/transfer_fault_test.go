@@ -188,7 +188,7 @@ func TestTransferHoldsWhatItPromises(t *testing.T) {
 		})
 		done <- err
 	}()
-	waitFor(t, func() bool { return stuck.Load() == parallel })
+	waitFor(t, func() bool { return stuck.Load() == 2*parallel })
 	const promised = parallel * 16 * mib
 	if n := read.Load(); n > promised {
 		t.Errorf("%d MiB are read while the target takes nothing; promised are %d", n/mib, promised/mib)
