@@ -33,6 +33,9 @@ func BenchmarkF_Copy(b *testing.B) {
 	}{
 		{"S3 to S3", startS3, startS3},
 		{"S3 to S3 over TLS", startS3TLS, startS3TLS},
+		{"S3 to GCS", startS3, startGCS},
+		{"S3 to HDFS", startS3, startHDFS},
+		{"HDFS to S3", startHDFS, startS3},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			from, to := c.from(b), c.to(b)

@@ -94,15 +94,25 @@ func measure(b *testing.B, command *exec.Cmd) usage {
 	return usage{wall: wall, cpu: used, servers: childrenCPU() - before, peak: held}
 }
 
-// childrenCPU is the CPU time used so far by the processes that this one started and that still run: the servers.
+// childrenCPU is the CPU time used so far by the processes below this one that still run: the servers.
 func childrenCPU() (used time.Duration) {
 	names, _ := filepath.Glob("/proc/[0-9]*/stat")
+	parents, cpu := map[string]string{}, map[string]time.Duration{}
 	for _, name := range names {
-		fields, _ := statOf(name)
-		if len(fields) < 13 || fields[1] != strconv.Itoa(os.Getpid()) {
-			continue
+		if fields, _ := statOf(name); len(fields) > 12 {
+			pid := filepath.Base(filepath.Dir(name))
+			parents[pid], cpu[pid] = fields[1], ticks(fields)
 		}
-		used += ticks(fields)
+	}
+	self := strconv.Itoa(os.Getpid())
+	for pid, own := range cpu {
+		above := parents[pid]
+		for above != self && above != "" {
+			above = parents[above]
+		}
+		if above == self {
+			used += own
+		}
 	}
 	return used
 }
