@@ -43,6 +43,7 @@ type Fault struct {
 type Proxy struct {
 	Endpoint string // http://127.0.0.1:port
 
+	ends  context.Context // ends with the proxy
 	mu    sync.Mutex
 	fault func(*http.Request) Fault
 }
@@ -54,7 +55,8 @@ func NewProxy(t testing.TB, endpoint string) *Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{}
+	ends, end := context.WithCancel(context.Background())
+	p := &Proxy{ends: ends}
 	forward := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host = target.Scheme, target.Host
@@ -66,7 +68,10 @@ func NewProxy(t testing.TB, endpoint string) *Proxy {
 		ErrorLog:       log.New(io.Discard, "", 0), // faults made on purpose
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, forward) }))
-	t.Cleanup(server.Close)
+	t.Cleanup(func() {
+		end()
+		server.Close()
+	})
 	p.Endpoint = server.URL
 	return p
 }
@@ -89,6 +94,11 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, forward http.Handl
 		forward.ServeHTTP(w, r)
 		return
 	}
+	// A client that has gone is not always noticed: what hangs ends with the proxy at the latest.
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(p.ends, cancel)()
+	r = r.WithContext(ctx)
 	fault := decide(r)
 	if fault.Hang != nil && fault.Cut == 0 {
 		_, _ = io.Copy(io.Discard, r.Body) // as a server does that stops behind its socket; also notices a client that leaves
