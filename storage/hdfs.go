@@ -75,6 +75,7 @@ type hdfsStore struct {
 	sweep sync.Once
 
 	rpcWait, dataWait time.Duration // how long a NameNode, a DataNode may be silent
+	backoff           time.Duration // before a call is made for the second time; doubles
 
 	route func(address string) string // where a DataNode is dialled; nil: at its own address. For tests
 }
@@ -97,7 +98,7 @@ func openHDFS(_ context.Context, rest string, c Config) (Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &hdfsStore{root: dir, addrs: addrs, login: c.HDFS.Kerberos, rpcWait: 30 * time.Second, dataWait: 60 * time.Second}
+	s := &hdfsStore{root: dir, addrs: addrs, login: c.HDFS.Kerberos, rpcWait: 30 * time.Second, dataWait: 60 * time.Second, backoff: 200 * time.Millisecond}
 	s.pool.open = s.connect
 	if c.HDFS.Kerberos.Principal != "" {
 		return s, s.checkKerberos()

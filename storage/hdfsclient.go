@@ -15,8 +15,7 @@ const (
 	hdfsConnectTimeout = 10 * time.Second
 	hdfsIdle           = 10 * time.Second // an unused connection costs the NameNode a call each second
 
-	callAttempts = 5                      // of a call that was not answered
-	callBackoff  = 200 * time.Millisecond // before the second; doubles
+	callAttempts = 5 // of a call that was not answered
 )
 
 // hdfsConn is a Client of the library with all its sockets. One operation has it at a time: the library lets only one
@@ -291,7 +290,7 @@ func (s *hdfsStore) do(ctx context.Context, call func(*hdfs.Client) error) error
 			return ctx.Err()
 		case !isUnanswered(err), errors.Is(err, errLogin), attempt == callAttempts-1, time.Now().After(patience):
 			return err
-		case !sleep(ctx, callBackoff<<attempt):
+		case !sleep(ctx, s.backoff<<attempt):
 			return ctx.Err()
 		}
 	}

@@ -103,7 +103,7 @@ func TestHDFSPutSurvivesLostAnswers(t *testing.T) {
 	cluster := storagetest.StartHDFS(t)
 	proxy := storagetest.StartHDFSProxy(t, cluster)
 	for _, mode := range []storage.Mode{storage.Overwrite, storage.IfAbsent} {
-		s := open(t, lossy(proxy, cluster, cluster.Dir(t, "alice")))
+		s := lossy(t, proxy, cluster, cluster.Dir(t, "alice"))
 		for n := 1; ; n++ {
 			key, method := fmt.Sprintf("dir-%d/key", n), ""
 			calls := 0
@@ -132,10 +132,14 @@ func TestHDFSPutSurvivesLostAnswers(t *testing.T) {
 	}
 }
 
-func lossy(proxy *storagetest.HDFSProxy, cluster storagetest.HDFS, dir string) storage.Config {
+// lossy opens a store behind a proxy that loses answers; it asks again at once.
+func lossy(t *testing.T, proxy *storagetest.HDFSProxy, cluster storagetest.HDFS, dir string) storage.Store {
+	t.Helper()
 	config := cluster.Config(dir, "alice")
 	config.HDFS.NameNodes = []string{proxy.Address}
-	return config
+	s := open(t, config)
+	storage.SetHDFSBackoff(s, time.Millisecond)
+	return s
 }
 
 func tempFiles(t *testing.T, cluster storagetest.HDFS, s storage.Store) []string {
@@ -156,7 +160,7 @@ func TestHDFSCommitFinishedByAnotherIsTheWriters(t *testing.T) {
 	cluster := storagetest.StartHDFS(t)
 	proxy := storagetest.StartHDFSProxy(t, cluster)
 	dir := cluster.Dir(t, "alice")
-	first, second := open(t, lossy(proxy, cluster, dir)), open(t, cluster.Config(dir, "alice"))
+	first, second := lossy(t, proxy, cluster, dir), open(t, cluster.Config(dir, "alice"))
 	renames := 0
 	proxy.Lose(func(method string) bool {
 		if method == "rename2" {
@@ -191,7 +195,7 @@ func TestHDFSPutBelievesOnlyWhatItHasReadBack(t *testing.T) {
 	for name, other := range map[string]string{"other bytes": "damaged", "fewer bytes": "writ", "no bytes": ""} {
 		t.Run(name, func(t *testing.T) {
 			dir := cluster.Dir(t, "alice")
-			s := open(t, lossy(proxy, cluster, dir))
+			s := lossy(t, proxy, cluster, dir)
 			for _, times := range []int{1, 1000} {
 				closed, left := false, times
 				proxy.Lose(func(method string) bool {
@@ -240,14 +244,14 @@ func TestHDFSCommitHasOneWinnerWhateverIsLost(t *testing.T) {
 	dir := cluster.Dir(t, "alice")
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 0))
-	for round := range 10 {
+	for round := range 30 {
 		key := fmt.Sprintf("round/%d", round)
 		proxy.Lose(func(string) bool { return random.IntN(10) == 0 })
 		errs := make([]error, 6)
 		var writers sync.WaitGroup
 		for i := range errs {
 			writers.Go(func() {
-				s := open(t, lossy(proxy, cluster, dir))
+				s := lossy(t, proxy, cluster, dir)
 				defer s.Close()
 				errs[i] = storage.WriteAll(t.Context(), s, key, fmt.Appendf(nil, "writer %d", i), storage.IfAbsent)
 			})

@@ -11,6 +11,9 @@ func SetHDFSWait(s Store, d time.Duration) {
 	o.rpcWait, o.dataWait = d, d
 }
 
+// SetHDFSBackoff is how long an HDFS store waits before it makes an unanswered call again.
+func SetHDFSBackoff(s Store, d time.Duration) { s.(*hdfsStore).backoff = d }
+
 // HDFSDigest is what the DataNodes are expected to say of a content.
 func HDFSDigest(content []byte, blockSize int64) []byte {
 	d := &hdfsDigest{blockSize: blockSize}
