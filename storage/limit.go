@@ -36,6 +36,10 @@ func (s *limitedStore) Get(ctx context.Context, key string, offset, length int64
 	return &limitedBody{limitedReader{ctx: ctx, body: body, limit: s.limit}, body}, nil
 }
 
+func (s *limitedStore) copyTold(ctx context.Context, from Object, to string) (sum string, err error) {
+	return copyTold(ctx, s.Store, from, to)
+}
+
 type limitedReader struct {
 	ctx   context.Context
 	body  io.Reader

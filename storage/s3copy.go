@@ -28,19 +28,32 @@ func (s *s3Store) Copy(ctx context.Context, from, to string) error {
 		return err
 	}
 	if aws.ToInt64(head.ContentLength) <= s.copyPart {
-		return s.copyOne(ctx, from, to, head.ETag)
+		_, err := s.copyOne(ctx, from, to, head.ETag)
+		return err
 	}
 	return s.copyParts(ctx, from, to, head)
 }
 
-func (s *s3Store) copyOne(ctx context.Context, from, to string, etag *string) error {
-	_, err := s.client.CopyObject(ctx, &s3.CopyObjectInput{
+// copyTold is Copy in one request, where that is allowed.
+func (s *s3Store) copyTold(ctx context.Context, from Object, to string) (sum string, err error) {
+	if from.Size > s.copyPart || from.Key == to || unreadableKey(from.Key) != "" || badKey(to) != "" {
+		return "", s.Copy(ctx, from.Key, to)
+	}
+	return s.copyOne(ctx, from.Key, to, nil)
+}
+
+// copyOne copies the version of that ETag; nil: any.
+func (s *s3Store) copyOne(ctx context.Context, from, to string, etag *string) (sum string, err error) {
+	answer, err := s.client.CopyObject(ctx, &s3.CopyObjectInput{
 		Bucket: &s.bucket, Key: s.name(to), CopySource: s.copySource(from), CopySourceIfMatch: etag,
 	})
 	if err != nil {
-		return s.copyError(ctx, from, err)
+		return "", s.copyError(ctx, from, err)
 	}
-	return nil
+	if answer.CopyObjectResult == nil {
+		return "", nil
+	}
+	return contentMD5(answer.CopyObjectResult.ETag), nil
 }
 
 // copyParts names no checksum algorithm: versitygw and MinIO refuse it for copied parts (storage-facts §1.3 b).

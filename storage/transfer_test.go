@@ -9,6 +9,7 @@ import (
 	"io"
 	"iter"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -350,6 +351,30 @@ func TestTransferLeavesOutWhatIsThere(t *testing.T) {
 	}
 }
 
+// One request for an object up to 256 MiB: S3 tells the MD5 of what it copied.
+func TestTransferWithinS3AsksOnce(t *testing.T) {
+	proxy, s, direct, _ := faulty(t)
+	const number = 20
+	for i := range number {
+		data := content(1000 + i)
+		write(t, direct, named(fmt.Sprintf("from/%d", i), data), data)
+	}
+	var requests atomic.Int64
+	proxy.Inject(func(*http.Request) storagetest.Fault { requests.Add(1); return storagetest.Fault{} })
+	for name, within := range map[string]storage.Store{"plain": s, "limited": storage.LimitBandwidth(s, func() int64 { return 1 << 40 })} {
+		requests.Store(0)
+		got, err := storage.Transfer(t.Context(), within, within, within.List(t.Context(), "from/"), storage.TransferOptions{
+			MD5: md5OfKey, Target: func(key string) string { return name + "/" + key },
+		})
+		if err != nil || got.Copied != number || got.Read != 0 {
+			t.Errorf("%+v, %v", got, err)
+		}
+		if n := requests.Load(); n != number+1 {
+			t.Errorf("%s: %d requests, want one for each of %d objects and one for the listing", name, n, number)
+		}
+	}
+}
+
 func TestTransferWithinOneStoreLetsItCopy(t *testing.T) {
 	server := storagetest.StartS3(t)
 	for name, s := range map[string]*watched{"S3": {Store: open(t, server.Config("within"))}, "directory": {Store: files(t)}} {
@@ -367,6 +392,13 @@ func TestTransferWithinOneStoreLetsItCopy(t *testing.T) {
 			}
 			if diff := cmp.Diff([]string{"new/" + good}, slices.Collect(maps.Keys(contents(t, s, "new/")))); diff != "" {
 				t.Error(diff)
+			}
+			unknown, err := storage.Transfer(t.Context(), s, s, each(
+				storage.Object{Key: good, Size: 4}, storage.Object{Key: bad, Size: 6},
+			), storage.TransferOptions{Target: func(key string) string { return "sizes/" + key }})
+			want(t, err, storage.ErrChanged)
+			if _, err := s.Stat(t.Context(), "sizes/"+bad); unknown.Copied != 1 || !errors.Is(err, storage.ErrNotFound) {
+				t.Errorf("%+v; %v", unknown, err)
 			}
 			_, err = storage.Transfer(t.Context(), s, s, each(storage.Object{Key: bad, Size: 5}), storage.TransferOptions{MD5: md5OfKey})
 			want(t, err, storage.ErrInvalid)
