@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -203,6 +204,7 @@ func startJava(java []string, args ...string) (*javaProcess, error) {
 	shell.Stdin = reader
 	shell.Env = append(os.Environ(), "HADOOP_USER_NAME="+HDFSSuperuser)
 	shell.Dir = dir
+	shell.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // who kills our group leaves the shell to clear up
 	if err := shell.Start(); err != nil {
 		writer.Close()
 		return nil, err
