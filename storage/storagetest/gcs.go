@@ -6,7 +6,6 @@ import (
 	"io"
 	"log"
 	"net/http"
-	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"path/filepath"
@@ -61,16 +60,14 @@ func startGCS(t testing.TB, backend string) GCS {
 	binary := findTool(t, "fakegcs")
 	door := &gcsDoor{rights: map[string][]string{}}
 	tokens := StartTokenServer(t)
-	front := httptest.NewServer(door.handler(tokens))
-	t.Cleanup(front.Close)
-	door.Endpoint = front.URL
+	door.listen(t, door.handler(tokens))
 	dir := t.TempDir()
 	door.server = &process{
 		binary: binary, env: []string{"HOME=" + dir}, ready: "/_internal/healthcheck", scheme: "http",
 		args: func(address string) []string {
 			host, port, _ := strings.Cut(address, ":")
 			return []string{"-host", host, "-port", port, "-scheme", "http", "-backend", backend, "-filesystem-root", filepath.Join(dir, "data"),
-				"-public-host", strings.TrimPrefix(front.URL, "http://"), "-external-url", front.URL, "-log-level", "error"}
+				"-public-host", strings.TrimPrefix(door.Endpoint, "http://"), "-external-url", door.Endpoint, "-log-level", "error"}
 		},
 	}
 	door.server.run(t)
@@ -82,7 +79,7 @@ func startGCS(t testing.TB, backend string) GCS {
 	if created.StatusCode != http.StatusOK {
 		t.Fatalf("create bucket: %s", created.Status)
 	}
-	g := GCS{Endpoint: front.URL, Bucket: bucketName, Tokens: tokens, door: door}
+	g := GCS{Endpoint: door.Endpoint, Bucket: bucketName, Tokens: tokens, door: door}
 	g.KeyFile = tokens.Account(t, "owner")
 	return g
 }

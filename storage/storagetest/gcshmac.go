@@ -12,7 +12,6 @@ import (
 	"io"
 	"log"
 	"net/http"
-	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"regexp"
@@ -56,9 +55,8 @@ func StartGCSHMAC(t testing.TB) GCSHMAC {
 	t.Helper()
 	server := StartS3(t)
 	door := &hmacDoor{server: server, keys: map[string]string{server.AccessKey: server.SecretKey}}
-	front := httptest.NewServer(door.handler())
-	t.Cleanup(front.Close)
-	return GCSHMAC{Endpoint: front.URL, AccessKey: server.AccessKey, SecretKey: server.SecretKey, Bucket: server.Bucket, door: door}
+	door.listen(t, door.handler())
+	return GCSHMAC{Endpoint: door.Endpoint, AccessKey: server.AccessKey, SecretKey: server.SecretKey, Bucket: server.Bucket, door: door}
 }
 
 // Config is a location in the server's bucket; prefix may be empty.

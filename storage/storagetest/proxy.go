@@ -55,8 +55,7 @@ func NewProxy(t testing.TB, endpoint string) *Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ends, end := context.WithCancel(context.Background())
-	p := &Proxy{ends: ends}
+	p := &Proxy{}
 	forward := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host = target.Scheme, target.Host
@@ -67,13 +66,20 @@ func NewProxy(t testing.TB, endpoint string) *Proxy {
 		FlushInterval:  -1,
 		ErrorLog:       log.New(io.Discard, "", 0), // faults made on purpose
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, forward) }))
+	p.listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, forward) }))
+	return p
+}
+
+// listen serves the handler for the length of a test. What still hangs in it then ends first: the server waits for it.
+func (p *Proxy) listen(t testing.TB, handler http.Handler) {
+	ends, end := context.WithCancel(context.Background())
+	p.ends = ends
+	server := httptest.NewServer(handler)
+	p.Endpoint = server.URL
 	t.Cleanup(func() {
 		end()
 		server.Close()
 	})
-	p.Endpoint = server.URL
-	return p
 }
 
 // Inject decides from now on about every request; nil stops that. The function runs concurrently.
