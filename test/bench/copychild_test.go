@@ -72,6 +72,9 @@ type usage struct {
 	peak      float64       // MB of memory
 }
 
+// longest is when a copy is given up: a tool that hangs would hold the benchmark for ever.
+const longest = 15 * time.Minute
+
 // measure runs a command to its end.
 func measure(b *testing.B, command *exec.Cmd) usage {
 	b.Helper()
@@ -83,7 +86,9 @@ func measure(b *testing.B, command *exec.Cmd) usage {
 	}
 	over, peak := make(chan struct{}), make(chan float64)
 	go func() { peak <- watchPeak(command.Process.Pid, over) }()
+	hangs := time.AfterFunc(longest, func() { _ = command.Process.Kill() })
 	err := command.Wait()
+	hangs.Stop()
 	wall := time.Since(began)
 	close(over)
 	held := <-peak
