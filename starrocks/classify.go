@@ -15,7 +15,7 @@ import (
 // failedWithin is failed, for an error under a context that has our own time limit.
 func (c *Client) failedWithin(ctx context.Context, q call, err error) error {
 	if errors.Is(context.Cause(ctx), errNoAnswer) {
-		return &Error{Op: q.op, Target: q.target, Text: "no answer within " + c.config.Timeout.String(), Kind: ErrConnectionLost}
+		return &Error{Op: q.op, Target: q.target, Text: "no answer within " + c.limit(q).String(), Kind: ErrConnectionLost}
 	}
 	return c.failed(q, err)
 }

@@ -115,7 +115,16 @@ func (c *Client) pool(address string) (*sql.DB, error) {
 type call struct {
 	op, target string
 	sql        string
-	secrets    []string // values in the text that no error may repeat
+	secrets    []string      // values in the text that no error may repeat
+	timeout    time.Duration // 0: the client's
+}
+
+// limit is how long the FE may take to answer.
+func (c *Client) limit(q call) time.Duration {
+	if q.timeout > 0 {
+		return q.timeout
+	}
+	return c.config.Timeout
 }
 
 // exec sends a statement that changes something. It is sent once: after ErrConnectionLost it may have been carried out.
@@ -180,7 +189,7 @@ func (c *Client) onLeader(ctx context.Context, q call, do func(context.Context, 
 		if err != nil {
 			return c.relabel(q, err)
 		}
-		limited, cancel := context.WithTimeoutCause(ctx, c.config.Timeout, errNoAnswer)
+		limited, cancel := context.WithTimeoutCause(ctx, c.limit(q), errNoAnswer)
 		err = do(limited, db)
 		retry := err != nil && again(err)
 		if err != nil {
