@@ -26,6 +26,7 @@ type Backend struct {
 	HeartbeatAge  time.Duration // by the FE's clock: since the newest heartbeat of any FE or BE of the cluster (rule 12)
 	Version       string
 	ErrMsg        string
+	Available     int64 // free bytes of its disks, rounded as StarRocks prints it; 0 if it does not say
 }
 
 // Repository is a row of SHOW REPOSITORIES. Two rows may have one name (measured C 48d).
@@ -98,10 +99,11 @@ type Tablet struct {
 	State                      string
 }
 
-// Grant is one privilege on one table.
+// Grant is one privilege on one table or view.
 type Grant struct {
 	Grantee         string // 'user'@'host' with its quotes, or the role's name
 	IsRole          bool
+	Kind            string // "" for a table, "VIEW", "MATERIALIZED VIEW"
 	Database, Table string
 	Privilege       string // "SELECT", "INSERT", …
 	Grantable       bool

@@ -12,6 +12,15 @@ import (
 // TableGrants lists the privileges on tables of a database, one by one. They follow the table's id, not its name
 // (measured D). Grants on ALL TABLES appear as grants on each. ErrDenied if the user may not read sys.grants_to_*.
 func (c *Client) TableGrants(ctx context.Context, database string) ([]Grant, error) {
+	grants, err := c.objectGrants(ctx, database, "TABLE")
+	if withoutSysTables(err) {
+		return c.shownGrants(ctx, database)
+	}
+	return grants, err
+}
+
+// objectGrants lists the privileges on the objects of these kinds.
+func (c *Client) objectGrants(ctx context.Context, database string, kinds ...string) ([]Grant, error) {
 	var grants []Grant
 	for _, from := range []string{"sys.grants_to_users", "sys.grants_to_roles"} {
 		t, err := c.schemaQuery(ctx, from, "OBJECT_DATABASE", database, "GRANTEE", "OBJECT_CATALOG", "OBJECT_DATABASE", "OBJECT_NAME",
@@ -20,7 +29,9 @@ func (c *Client) TableGrants(ctx context.Context, database string) ([]Grant, err
 			return nil, err
 		}
 		for _, r := range t.rows {
-			grants = append(grants, grantsOf(r, from == "sys.grants_to_roles")...)
+			if slices.Contains(kinds, r.text("OBJECT_TYPE")) {
+				grants = append(grants, grantsOf(r, from == "sys.grants_to_roles")...)
+			}
 		}
 	}
 	slices.SortFunc(grants, func(a, b Grant) int {
@@ -33,14 +44,19 @@ func (c *Client) TableGrants(ctx context.Context, database string) ([]Grant, err
 // grantsOf divides a row's privileges: "INSERT, SELECT".
 func grantsOf(r row, isRole bool) []Grant {
 	catalog := r.text("OBJECT_CATALOG")
-	if r.text("OBJECT_TYPE") != "TABLE" || r.text("OBJECT_NAME") == "" || catalog != "" && catalog != "default_catalog" {
+	if r.text("OBJECT_NAME") == "" || catalog != "" && catalog != "default_catalog" {
 		return nil
+	}
+	kind := r.text("OBJECT_TYPE")
+	if kind == "TABLE" {
+		kind = ""
 	}
 	var grants []Grant
 	for privilege := range strings.SplitSeq(r.text("PRIVILEGE_TYPE"), ",") {
 		grants = append(grants, Grant{
 			Grantee:   r.text("GRANTEE"),
 			IsRole:    isRole,
+			Kind:      kind,
 			Database:  r.text("OBJECT_DATABASE"),
 			Table:     r.text("OBJECT_NAME"),
 			Privilege: strings.TrimSpace(privilege),
@@ -65,7 +81,11 @@ func (g Grant) SQL() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text := "GRANT " + g.Privilege + " ON TABLE " + table + " TO " + grantee
+	kind := cmp.Or(g.Kind, "TABLE")
+	if !privilegeForm.MatchString(kind) {
+		return "", fmt.Errorf("object kind %q: %w", kind, ErrInvalidName)
+	}
+	text := "GRANT " + g.Privilege + " ON " + kind + " " + table + " TO " + grantee
 	if g.Grantable {
 		text += " WITH GRANT OPTION"
 	}
