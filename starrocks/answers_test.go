@@ -45,7 +45,7 @@ func TestAnswersAboutTheClusterAreRead(t *testing.T) {
 	if err != nil || len(backends) != 3 {
 		t.Fatalf("backends: %+v, %v", backends, err)
 	}
-	got(t, "backend", Backend{ID: 10002, Host: "127.0.0.2", Alive: true, LastHeartbeat: utc("2026-11-22 16:18:46"), Version: "3.5.0"}, backends[1], nil)
+	got(t, "backend", Backend{ID: 10002, Host: "127.0.0.2", Alive: true, LastHeartbeat: utc("2026-11-22 16:18:46"), Version: "3.5.0", Available: 72229538758}, backends[1], nil)
 	mode, err := c.RunMode(ctx)
 	got(t, "run mode", "shared_nothing", mode, err)
 	repositories, err := c.Repositories(ctx)

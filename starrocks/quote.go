@@ -118,3 +118,15 @@ func stringLiteral(what, value string) (string, error) {
 	}
 	return `"` + stringEscapes.Replace(value) + `"`, nil
 }
+
+// databaseForm is what CREATE DATABASE takes. RESTORE creates databases of any name (measured A 2.4), which nobody can
+// address by CREATE DATABASE again.
+var databaseForm = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_-]{0,255}$`)
+
+// CheckNewDatabase says whether StarRocks creates a database of this name.
+func CheckNewDatabase(name string) error {
+	if !databaseForm.MatchString(name) {
+		return fmt.Errorf("database name %q: CREATE DATABASE takes a letter or _, then letters, digits, _ and -, at most 256: %w", name, ErrInvalidName)
+	}
+	return nil
+}

@@ -46,6 +46,7 @@ func (c *Client) Backends(ctx context.Context) ([]Backend, error) {
 			LastHeartbeat: r.time("LastHeartbeat"),
 			Version:       r.text("Version"),
 			ErrMsg:        r.text("ErrMsg"),
+			Available:     parseSize(r.text("AvailCapacity")),
 		}
 	}
 	newest := newestHeartbeat(slices.Concat(t.rows, frontends.rows))
@@ -196,6 +197,7 @@ func jobOf(kind JobKind, r row) Job {
 		State:          State(r.text("State")),
 		Objects:        r.first("BackupObjs", "RestoreObjs"),
 		Created:        r.time("CreateTime"),
+		Downloaded:     r.time("DownloadFinishedTime"),
 		Finished:       r.time("FinishedTime"),
 		Unfinished:     parseTasks(r.text("UnfinishedTasks")),
 		TaskErrors:     r.text("TaskErrMsg"),
