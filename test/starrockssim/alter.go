@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"starkeep/test/starrockssim/sqlparse"
 )
@@ -69,7 +70,7 @@ func (c *Cluster) alterTable(s *session, st *sqlparse.AlterTable) error {
 	case *sqlparse.RenameTo:
 		return c.renameTable(s, db, t, cl.Name)
 	case *sqlparse.SetProperties:
-		return t.setProperties(cl.Properties)
+		return c.setProperties(db, t, cl.Properties)
 	case *sqlparse.SetComment:
 		t.comment = cl.Comment
 		return nil
@@ -86,7 +87,9 @@ func (c *Cluster) alterTable(s *session, st *sqlparse.AlterTable) error {
 	case *sqlparse.ModifyColumn:
 		return c.modifyColumn(t, cl.Column)
 	case *sqlparse.AddRollup:
-		return c.addRollup(t)
+		return c.addRollup(t, cl.Rollup, "")
+	case *sqlparse.DropRollup:
+		return c.dropRollup(t, cl.Name)
 	case *sqlparse.DropColumn:
 		return c.dropColumn(t, cl.Name)
 	}
@@ -117,6 +120,7 @@ func (c *Cluster) swap(s *session, db *database, t *table, with string) error {
 	t.rename(with)
 	other.rename(name)
 	db.tables[t.name], db.tables[other.name] = t, other
+	c.followName(db, t, other)
 	c.inactivate(t, "base-table swapped: "+name)
 	c.inactivate(other, "base-table swapped: "+with)
 	return nil
@@ -136,6 +140,7 @@ func (c *Cluster) renameTable(s *session, db *database, t *table, to string) err
 	delete(db.tables, old)
 	t.rename(to)
 	db.tables[to] = t
+	c.followName(db, t)
 	c.inactivate(t, "base-table renamed: "+old)
 	return nil
 }
@@ -146,12 +151,13 @@ func (c *Cluster) inactivate(t *table, reason string) {
 		for _, mv := range db.tables {
 			if mv.isMV() && mv.view.active && slices.ContainsFunc(mv.view.bases, func(b baseTable) bool { return b.id == t.id }) {
 				mv.view.active, mv.view.reason = false, reason
+				c.inactivate(mv, "base-mv inactive: "+mv.name)
 			}
 		}
 	}
 }
 
-func (t *table) setProperties(list []sqlparse.Property) error {
+func (c *Cluster) setProperties(db *database, t *table, list []sqlparse.Property) error {
 	for _, p := range list {
 		switch key := strings.TrimPrefix(p.Key, "default."); {
 		case key == "replication_num":
@@ -163,10 +169,15 @@ func (t *table) setProperties(list []sqlparse.Property) error {
 			}
 		case key == "storage_medium":
 			return analyzedDDL("Unknown properties: {storage_medium=%s}", p.Value)
-		case p.Value == "" && key == "colocate_with":
-			delete(t.props, key)
+		case key == "colocate_with":
+			if err := c.joinGroup(db, t, p.Value); err != nil {
+				return err
+			}
 		default:
 			t.props[key] = p.Value
+			if strings.HasPrefix(key, dynamicPrefix) {
+				t.dynamicAt = time.Now().UTC()
+			}
 		}
 	}
 	return nil

@@ -17,12 +17,13 @@ type backend struct {
 	since   time.Time // of down or hanging
 	epoch   int       // raised by every stop: tasks of an earlier epoch are lost
 
-	tablets   map[int64]*beTablet
-	snapshots map[string]*snapshotDir
-	running   map[taskKey]bool
-	slots     map[string]chan struct{} // workers of a pool
-	sequence  int64                    // of snapshot directories and rowsets
-	storeErr  error                    // BreakStore
+	tablets      map[int64]*beTablet
+	snapshots    map[string]*snapshotDir
+	running      map[taskKey]bool
+	slots        map[string]chan struct{} // workers of a pool
+	sequence     int64                    // of snapshot directories and rowsets
+	storeErr     error                    // BreakStore
+	avail, total int64                    // bytes of its disks, as SHOW BACKENDS shows them
 }
 
 // beTablet is a replica's data.
@@ -58,6 +59,7 @@ type snapshotDir struct {
 
 func newBackend(c *Cluster, i int) *backend {
 	be := &backend{c: c, id: int64(10001 + i), host: fmt.Sprintf("127.0.0.%d", i+1), started: time.Now(),
+		avail: 67272 << 30 / 1000, total: 251972 << 30 / 1000,
 		tablets: map[int64]*beTablet{}, snapshots: map[string]*snapshotDir{}, running: map[taskKey]bool{}, slots: map[string]chan struct{}{}}
 	for pool, workers := range map[string]int{taskSnapshot: 5, taskUpload: 2, taskDownload: 2, taskMove: 2, taskCreate: 3} {
 		be.slots[pool] = make(chan struct{}, workers)
@@ -98,8 +100,8 @@ func (be *backend) lastHeartbeat() time.Time {
 	return be.since
 }
 
-func (be *backend) createTablet(id int64, t *table, version int64) {
-	be.tablets[id] = &beTablet{id: id, hash: t.schemaHash, primary: t.primary(),
+func (be *backend) createTablet(id, hash int64, primary bool, version int64) {
+	be.tablets[id] = &beTablet{id: id, hash: hash, primary: primary,
 		rowsets: []rowset{{id: be.rowsetID(), from: 0, to: version}}}
 }
 
@@ -165,4 +167,42 @@ func (c *Cluster) BackendIDs() []int64 {
 		ids = append(ids, be.id)
 	}
 	return ids
+}
+
+// SetCapacity makes SHOW BACKENDS say that backend i (from 0) has so many bytes available, of a total.
+func (c *Cluster) SetCapacity(i int, available, total int64) {
+	c.mu.Lock()
+	defer c.unlock()
+	c.backends[i].avail, c.backends[i].total = available, total
+}
+
+// bytes is the size of all data the backend holds.
+func (be *backend) bytes() (n int64) {
+	for _, t := range be.tablets {
+		for _, rs := range t.rowsets {
+			if rs.segment != nil {
+				n += int64(len(rs.segment.bytes))
+			}
+		}
+	}
+	return n
+}
+
+// capacityText is how the FE prints bytes: 67.272 GB.
+func capacityText(n int64) string {
+	f, unit := float64(n), "B"
+	for _, u := range []string{"KB", "MB", "GB", "TB", "PB"} {
+		if f < 1024 {
+			break
+		}
+		f, unit = f/1024, u
+	}
+	return fmt.Sprintf("%.3f %s", f, unit)
+}
+
+func percent(part, all int64) string {
+	if all <= 0 {
+		return "0.00 %"
+	}
+	return fmt.Sprintf("%.2f %%", float64(part)*100/float64(all))
 }

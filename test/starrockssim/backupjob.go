@@ -2,6 +2,7 @@ package starrockssim
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ type backupWork struct {
 	info    *infoFile
 	meta    *metaFile
 	paths   map[int64]snapshotPlace // by tablet
+	files   map[int64][]string      // by tablet: what was uploaded, without checksums
 	merged  bool
 	saved   bool // __meta and __info are in the job's directory
 	savedAt int  // index of the FE on whose disk they are
@@ -114,14 +116,14 @@ func (t *table) namedPartitions(names []string) (parts []*partition, gone string
 	return parts, ""
 }
 
-// snapshotTasks chooses the first replica that has the version; whether its backend lives is not looked at.
+// snapshotTasks sends MAKE_SNAPSHOT to one replica of every tablet.
 func (c *Cluster) snapshotTasks(j *job, objects []backupObject) ([]*agentTask, *agentTask) {
 	var tasks []*agentTask
 	for _, o := range objects {
 		for _, p := range o.parts {
-			for _, tab := range p.tablets {
+			for _, tab := range p.all() {
 				t := &agentTask{job: j, tablet: tab.id, place: tabletPlace{j.dbName, o.table.name, p.name}, version: p.visible, timeout: j.timeout}
-				i := slices.IndexFunc(tab.replicas, func(r *replica) bool { return r.version >= p.visible })
+				i := c.chooseReplica(tab, p.visible)
 				if i < 0 {
 					return nil, t
 				}
@@ -164,27 +166,19 @@ func (c *Cluster) backupUpload(j *job) {
 	for _, o := range j.backup.objects {
 		for _, p := range o.parts {
 			ip := j.backup.info.Objects[o.table.name].Partitions[p.name]
-			for _, tab := range j.backup.tablets(o.table.name, p.name) {
-				physical, idx, _ := ip.place(o.table.name)
-				at := j.backup.paths[tab]
-				tasks = append(tasks, &agentTask{job: j, tablet: tab, place: tabletPlace{j.dbName, o.table.name, p.name}, path: at.path, repo: j.repo,
-					key:    taskKey{at.backend, taskUpload, c.nextID()},
-					remote: j.repo.tabletDir(j.label, j.backup.info.ID, j.backup.info.Objects[o.table.name].ID, physical, idx.ID, tab)})
+			for _, index := range ip.indexes(o.table.name) {
+				physical, idx, _ := ip.place(index)
+				for _, tab := range idx.tablets() {
+					at := j.backup.paths[tab]
+					tasks = append(tasks, &agentTask{job: j, tablet: tab, place: tabletPlace{j.dbName, o.table.name, p.name}, path: at.path, repo: j.repo,
+						key:    taskKey{at.backend, taskUpload, c.nextID()},
+						remote: j.repo.tabletDir(j.label, j.backup.info.ID, j.backup.info.Objects[o.table.name].ID, physical, idx.ID, tab)})
+				}
 			}
 		}
 	}
 	c.dispatch(j, tasks, func(t *agentTask) int64 { return t.key.backend })
 	c.enter(j, stateUploading)
-}
-
-// tablets lists a partition's tablets as they were in PENDING.
-func (b *backupWork) tablets(table, part string) []int64 {
-	_, idx, _ := b.info.Objects[table].Partitions[part].place(table)
-	list := make([]int64, len(idx.Order))
-	for i, id := range idx.Order {
-		fmt.Sscan(id, &list[i])
-	}
-	return list
 }
 
 // backupUploadInfo writes __meta, then __info: the commit. An error is shown and tried again at every tick.
@@ -194,7 +188,8 @@ func (c *Cluster) backupUploadInfo(j *job) {
 		return
 	}
 	dir, term := j.repo.snapshotDir(j.label), c.term
-	meta, info := j.backup.meta.encode(), j.backup.info.encode()
+	c.oldInfo(j.backup.info, j.backup.fileNames)
+	meta, info := c.encodeMeta(j.backup.meta), j.backup.info.encode()
 	j.busy = true
 	c.mu.Unlock()
 	err := j.repo.uploadMeta(c.ctx, dir, "__meta", meta)
@@ -228,3 +223,16 @@ func (c *Cluster) releaseBackup(j *job) {
 	}
 	j.backup.paths = map[int64]snapshotPlace{}
 }
+
+// uploaded keeps the names of a tablet's files, without their checksums.
+func (b *backupWork) uploaded(tablet int64, files []string) {
+	if b.files == nil {
+		b.files = map[int64][]string{}
+	}
+	b.files[tablet] = nil
+	for _, name := range files {
+		b.files[tablet] = append(b.files[tablet], strings.TrimSuffix(name, filepath.Ext(name)))
+	}
+}
+
+func (b *backupWork) fileNames(tablet int64) []string { return b.files[tablet] }

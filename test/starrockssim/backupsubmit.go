@@ -108,7 +108,7 @@ func (c *Cluster) wantedObjects(db *database, st *sqlparse.Backup) ([]wantedObje
 		}
 	}
 	if !st.On {
-		for _, kind := range []string{kindTable, kindMV, kindView} {
+		for _, kind := range c.coveredKinds() {
 			add(kind)
 		}
 		return list, nil
@@ -196,6 +196,9 @@ func (c *Cluster) checkBackup(db *database, repo *repository, wanted []wantedObj
 		t := db.tables[w.table]
 		if t == nil {
 			return &sqlError{5502, "42602", fmt.Sprintf("Unknown table '%s'", w.table)}
+		}
+		if err := c.checkVersion(t); err != nil {
+			return err
 		}
 		if t.big != nil {
 			return ddlError("Table: %s can not support backup restore, type: simulated metadata only", t.name)

@@ -38,6 +38,8 @@ type database struct {
 	name   string
 	tables map[string]*table
 	bin    map[string]*table // dropped tables, for RECOVER TABLE
+
+	functions []*function // by signature
 }
 
 type column struct {
@@ -49,6 +51,7 @@ type column struct {
 	autoInc  bool
 	hasDef   bool
 	def      string
+	gen      string // expression of a generated column
 	comment  string
 	uid      int
 }
@@ -72,6 +75,7 @@ type table struct {
 	indexes    []tableIndex
 	part       partitioning
 	dist       distribution
+	rollups    []*rollup
 	partitions []*partition
 	temp       []*partition
 	props      map[string]string // without replication_num
@@ -79,6 +83,7 @@ type table struct {
 	nextAuto   int64             // next AUTO_INCREMENT block of the FE, as __info shows it; 0: none drawn yet
 	autoUsed   int64             // last AUTO_INCREMENT value given out
 	roundRobin int               // RANDOM distribution: rows go round
+	dynamicAt  time.Time         // of the last change of its dynamic partitioning
 
 	view *viewBody // views and materialized views
 	big  *bigTable // metadata only, made while it is read
@@ -100,6 +105,7 @@ type distribution struct {
 	random  bool
 	columns []string
 	buckets int
+	auto    bool // CREATE TABLE gave no number of buckets
 }
 
 type viewBody struct {
@@ -108,10 +114,14 @@ type viewBody struct {
 	columns  []viewColumn
 	bases    []baseTable
 	// of materialized views
-	home    string // database it was made in
-	active  bool
-	reason  string
-	refresh string
+	home     string // database it was made in
+	active   bool
+	reason   string
+	refresh  string
+	last     *viewRefresh
+	computed map[string]int64 // versions of the base that the view's data stands for
+	part     string           // PARTITION BY, as SHOW CREATE prints it
+	doubts   map[int]string   // why some FEs, by index, call the view inactive
 	// replaced is the definition that a restart of the FE brings back (starrocks-measured, part C 42)
 	replaced *table
 }
@@ -133,7 +143,8 @@ type partition struct {
 	fixed    bool // written as [a, b), not as LESS THAN
 	replicas int
 	buckets  int
-	tablets  []*tablet
+	tablets  []*tablet   // of the base index, by bucket
+	rolled   [][]*tablet // of each rollup of the table
 	// versions
 	visible int64
 	next    int64
@@ -227,21 +238,38 @@ func (c *Cluster) versionEpoch() int64 { return 456186445938294784 + c.nextID()*
 
 // fillPartition gives p its physical id, tablets and replicas at version 1.
 func (c *Cluster) fillPartition(t *table, p *partition) error {
-	p.physical = c.nextID()
-	p.tablets = nil
+	p.physical = c.physicalID(p)
+	p.tablets, p.rolled = nil, nil
+	var err error
+	if p.tablets, err = c.newTablets(t, p, t.schemaHash); err != nil {
+		return err
+	}
+	for _, r := range t.rollups {
+		tablets, err := c.newTablets(t, p, r.hash)
+		if err != nil {
+			return err
+		}
+		p.rolled = append(p.rolled, tablets)
+	}
+	return nil
+}
+
+// newTablets makes the empty tablets of one index of a partition.
+func (c *Cluster) newTablets(t *table, p *partition, hash int64) ([]*tablet, error) {
+	var list []*tablet
 	for range p.buckets {
 		tab := &tablet{id: c.nextID()}
 		hosts, err := c.chooseBackends(t.name, p.replicas)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, be := range hosts {
 			tab.replicas = append(tab.replicas, &replica{id: c.nextID(), backend: be.id, version: p.visible})
-			be.createTablet(tab.id, t, 1)
+			be.createTablet(tab.id, hash, t.primary(), 1)
 		}
-		p.tablets = append(p.tablets, tab)
+		list = append(list, tab)
 	}
-	return nil
+	return list, nil
 }
 
 // chooseBackends picks n different alive hosts, going round.
@@ -266,7 +294,7 @@ func (c *Cluster) chooseBackends(table string, n int) ([]*backend, error) {
 // eachTablet calls f for every tablet of the partitions.
 func eachTablet(parts []*partition, f func(*partition, *tablet)) {
 	for _, p := range parts {
-		for _, tab := range p.tablets {
+		for _, tab := range p.all() {
 			f(p, tab)
 		}
 	}

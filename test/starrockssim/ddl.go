@@ -124,10 +124,24 @@ func (c *Cluster) createTable(s *session, st *sqlparse.CreateTable) error {
 	if err != nil {
 		return err
 	}
+	for _, def := range st.Rollups {
+		r, err := t.defineRollup(def.Name, def.Columns)
+		if err != nil {
+			return err
+		}
+		t.rollups = append(t.rollups, r)
+	}
 	if err := c.createPartitions(t, defs); err != nil {
 		return err
 	}
+	if group := t.props["colocate_with"]; group != "" {
+		if err := c.joinGroup(db, t, group); err != nil {
+			c.dropTablets(t.partitions)
+			return err
+		}
+	}
 	db.tables[t.name] = t
+	c.followName(db, t)
 	return nil
 }
 
@@ -137,6 +151,9 @@ func (c *Cluster) createPartitions(t *table, defs []*partition) error {
 		p.id = c.nextID()
 	}
 	t.id, t.indexID = c.nextID(), c.nextID()
+	for _, r := range t.rollups {
+		r.id = c.nextID()
+	}
 	for _, p := range defs {
 		if err := c.fillPartition(t, p); err != nil {
 			return plainError("Unexpected exception: %v", err)
@@ -158,6 +175,9 @@ func (t *table) define(st *sqlparse.CreateTable) error {
 	for i, col := range st.Columns {
 		t.columns = append(t.columns, defineColumn(col, i, slices.ContainsFunc(keys, func(k string) bool { return strings.EqualFold(k, col.Name) }), t.keys))
 	}
+	for i, col := range t.columns {
+		t.columns[i].gen = t.quoteColumns(col.gen)
+	}
 	for _, ix := range st.Indexes {
 		t.indexes = append(t.indexes, tableIndex{ix.Name, ix.Comment, ix.Columns})
 	}
@@ -167,8 +187,8 @@ func (t *table) define(st *sqlparse.CreateTable) error {
 	} else if t.keys != duplicateKeys {
 		t.dist = distribution{columns: keys}
 	}
-	if t.dist.buckets == 0 {
-		t.dist.buckets = 3
+	if t.dist.buckets == 0 || st.Distribution == nil {
+		t.dist.buckets, t.dist.auto = 3, true
 	}
 	if err := t.defineProperties(st.Properties); err != nil {
 		return err
@@ -202,7 +222,7 @@ func defaultKeys(columns []sqlparse.Column, model string) []string {
 
 func defineColumn(col sqlparse.Column, uid int, key bool, model string) column {
 	out := column{name: col.Name, typ: strings.ToLower(col.Type), key: key, nullable: col.Nullable && !(key && model == primaryKeys),
-		autoInc: col.AutoIncrement, hasDef: col.HasDefault && col.DefaultExpr == "", def: col.Default, comment: col.Comment, uid: uid}
+		autoInc: col.AutoIncrement, hasDef: col.HasDefault && col.DefaultExpr == "", def: col.Default, gen: col.As, comment: col.Comment, uid: uid}
 	if col.AutoIncrement {
 		out.nullable = false
 	}

@@ -155,6 +155,11 @@ func operate(op, l, r string) (mysqlwire.Value, error) {
 		x.Sub(x, y)
 	case "*":
 		x.Mul(x, y)
+	case "%":
+		if !x.IsInt() || !y.IsInt() || y.Sign() == 0 {
+			return mysqlwire.Null, nil
+		}
+		x.SetInt(new(big.Int).Rem(x.Num(), y.Num()))
 	default:
 		return mysqlwire.Null, analyzed("The simulator does not know the operator %s", op)
 	}
@@ -224,6 +229,8 @@ func (sc *scope) between(e *sqlparse.Between) (mysqlwire.Value, error) {
 func (sc *scope) call(e *sqlparse.Call) (mysqlwire.Value, error) {
 	s := sc.s
 	switch e.Name {
+	case "date_trunc":
+		return sc.dateTrunc(e)
 	case "current_version":
 		return mysqlwire.Text(s.c.opt.Version), nil
 	case "version":
@@ -268,6 +275,10 @@ func (sc *scope) call(e *sqlparse.Call) (mysqlwire.Value, error) {
 			out += a.Text
 		}
 		return mysqlwire.Text(out), nil
+	case e.Name == "murmur_hash3_32" && len(args) > 0:
+		return murmurHash(args), nil
+	case e.Name == "concat_ws" && len(args) > 1:
+		return concatWS(args), nil
 	case (e.Name == "ifnull" || e.Name == "coalesce") && len(args) == 2:
 		if args[0].Valid {
 			return args[0], nil
@@ -275,4 +286,18 @@ func (sc *scope) call(e *sqlparse.Call) (mysqlwire.Value, error) {
 		return args[1], nil
 	}
 	return mysqlwire.Null, analyzed("No matching function with signature: %s()", e.Name)
+}
+
+// concatWS is CONCAT_WS(separator, text, …), which leaves NULL out.
+func concatWS(args []mysqlwire.Value) mysqlwire.Value {
+	if !args[0].Valid {
+		return mysqlwire.Null
+	}
+	var texts []string
+	for _, a := range args[1:] {
+		if a.Valid {
+			texts = append(texts, a.Text)
+		}
+	}
+	return mysqlwire.Text(strings.Join(texts, args[0].Text))
 }

@@ -272,6 +272,7 @@ func (c *Cluster) forget(j *job) {
 			delete(j.db.tables, f.table.name)
 		}
 		c.dropTablets(f.table.partitions)
+		c.leaveGroup(f.table)
 	}
 	for _, a := range w.added {
 		a.table.partitions = without(a.table.partitions, a.part)

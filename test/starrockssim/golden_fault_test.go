@@ -15,6 +15,9 @@ import (
 func (p *player) backend(s *step) error {
 	switch s.Action {
 	case "hold":
+		if s.Type == "PUBLISH_VERSION" {
+			return p.commitLoad(s)
+		}
 		for _, f := range p.faultsOf(s) {
 			p.addFault(s, p.c.HoldTasks(f))
 		}
@@ -228,4 +231,29 @@ func (p *player) frontend(s *step) error {
 		return p.c.RestartFrontend()
 	}
 	return errLeftOut{"an action that has no counterpart: " + s.Action}
+}
+
+// commitLoad commits the load that the recording makes, without a step, while it holds PUBLISH_VERSION.
+func (p *player) commitLoad(s *step) error {
+	for i := p.at; i >= 0; i-- {
+		before := &p.steps[i]
+		if before.Step != "load" {
+			continue
+		}
+		var want loadAnswer
+		if err := json.Unmarshal(before.Answer, &want); err != nil {
+			return err
+		}
+		rows, err := p.rowsFor(before, want)
+		if err != nil {
+			return err
+		}
+		publish, err := p.c.CommitLoad(before.DB, before.Table, rows...)
+		if err != nil {
+			return err
+		}
+		p.addFault(s, publish)
+		return nil
+	}
+	return errLeftOut{"a hold on PUBLISH_VERSION without a load before it"}
 }

@@ -76,12 +76,15 @@ func (p *player) rowsFor(s *step, want loadAnswer) ([][]string, error) {
 		return nil, fmt.Errorf("%s is not a table", s.Table)
 	}
 	var rows [][]string
-	for _, name := range slices.Sorted(maps.Keys(want.Partitions)) {
+	given := s.values()
+	for i, name := range slices.Sorted(maps.Keys(want.Partitions)) {
 		for range 40 {
 			p.serial++
 			row := make([]string, 0, len(ddl.Columns))
 			for _, c := range ddl.Columns {
-				row = append(row, p.valueFor(ddl, c, name, s.Value))
+				if c.As == "" {
+					row = append(row, p.valueFor(ddl, c, name, given, i))
+				}
 			}
 			rows = append(rows, row)
 		}
@@ -89,12 +92,28 @@ func (p *player) rowsFor(s *step, want loadAnswer) ([][]string, error) {
 	return rows, nil
 }
 
-func (p *player) valueFor(ddl *sqlparse.CreateTable, c sqlparse.Column, partition, value string) string {
-	if slices.Contains(ddl.PartitionBy.Columns, c.Name) {
-		if value != "" {
-			return value
+// values are the partition columns' values that a load was given, one text for each new partition.
+func (s *step) values() []string {
+	var one string
+	if json.Unmarshal(s.Value, &one) == nil && one != "" {
+		return []string{one}
+	}
+	var list []string
+	json.Unmarshal(s.Value, &list)
+	return list
+}
+
+func (p *player) valueFor(ddl *sqlparse.CreateTable, c sqlparse.Column, partition string, given []string, n int) string {
+	at := slices.Index(ddl.PartitionBy.Columns, c.Name)
+	if at < 0 && c.Name == "dt" && len(given) > 0 {
+		at = 0 // the column below a generated one
+	}
+	if at >= 0 {
+		if len(given) == 0 {
+			return partitionValue(ddl, at, partition)
 		}
-		return partitionValue(ddl, slices.Index(ddl.PartitionBy.Columns, c.Name), partition)
+		parts := strings.Split(given[min(n, len(given)-1)], ",")
+		return parts[min(at, len(parts)-1)]
 	}
 	switch {
 	case strings.HasPrefix(c.Type, "date"):

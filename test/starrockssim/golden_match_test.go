@@ -49,8 +49,8 @@ var tokenRE = regexp.MustCompile(strings.Join([]string{
 	"(" + stampRE + ")", "(" + timeRE + ")", "(" + pathRE + ")", "(" + tempRE + ")", "(" + rowsetRE + ")", "(" + uuidRE + "|" + md5RE + ")", "(" + numberRE + ")",
 }, "|"))
 
-// requestID is another one with every request to a store.
-var requestID = regexp.MustCompile(`(Request ID: )[\w/+=-]+`)
+// requestID is another one with every request to a store, and a load's label with every load.
+var requestID = regexp.MustCompile(`(Request ID: |\bstandin_)[\w/+=-]+`)
 
 // The groups of tokenRE.
 const (
@@ -158,6 +158,7 @@ var columnsLeftOut = map[string]string{
 	"TabletNum":            "the recorded cluster had tables of other scenarios",
 	"Quota":                "capacity of the recording's disks",
 	"LastConsistencyCheck": "never runs",
+	"TransactionId":        "a small number that counts all loads of the recorded cluster",
 }
 
 // rows compares two row sets in order; nothing is bound unless all agree.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,31 +19,32 @@ import (
 
 // step is one line of a recording.
 type step struct {
-	Step, SQL, User, FE, Text, Name, Action, BE, Type, DB, Table, Value, Partitions, Prefix, Label, Note string
-	OK                                                                                                   bool
-	Columns                                                                                              json.RawMessage
-	Rows                                                                                                 json.RawMessage
-	Error                                                                                                *recordedError
-	Until                                                                                                []string
-	Changes                                                                                              []change
-	Answer                                                                                               json.RawMessage
-	Tablets                                                                                              json.RawMessage
-	Objects                                                                                              json.RawMessage
-	Keys                                                                                                 []string
-	Row                                                                                                  json.RawMessage
-	Seconds                                                                                              float64
-	N                                                                                                    *int // of a fault: how many times
-	Msg                                                                                                  json.RawMessage
-	Tablet                                                                                               *int64
-	Keep                                                                                                 int // of a lost answer: the task stays reported
-	AfterFiles                                                                                           int `json:"after_files"`
-	Sums                                                                                                 map[string]recordedSum
-	T                                                                                                    *float64
-	RestoredEqualsSource                                                                                 *bool           `json:"restored_equals_source"`
-	SameContentAsSource                                                                                  *bool           `json:"same_content_as_source"`
-	EqualBytes                                                                                           map[string]bool `json:"equal_bytes"`
-	line                                                                                                 int
-	file                                                                                                 string
+	Step, SQL, User, FE, Text, Name, Action, BE, Type, DB, Table, Partitions, Prefix, Label, Note string
+	OK                                                                                            bool
+	Columns                                                                                       json.RawMessage
+	Rows                                                                                          json.RawMessage
+	Error                                                                                         *recordedError
+	Until                                                                                         []string
+	Changes                                                                                       []change
+	Answer                                                                                        json.RawMessage
+	Tablets                                                                                       json.RawMessage
+	Objects                                                                                       json.RawMessage
+	Keys                                                                                          []string
+	Row                                                                                           json.RawMessage
+	Seconds                                                                                       float64
+	Value                                                                                         json.RawMessage // of the partition columns: a text or a list of texts
+	N                                                                                             *int            // of a fault: how many times
+	Msg                                                                                           json.RawMessage
+	Tablet                                                                                        *int64
+	Keep                                                                                          int // of a lost answer: the task stays reported
+	AfterFiles                                                                                    int `json:"after_files"`
+	Sums                                                                                          map[string]recordedSum
+	T                                                                                             *float64
+	RestoredEqualsSource                                                                          *bool           `json:"restored_equals_source"`
+	SameContentAsSource                                                                           *bool           `json:"same_content_as_source"`
+	EqualBytes                                                                                    map[string]bool `json:"equal_bytes"`
+	line                                                                                          int
+	file                                                                                          string
 }
 
 type recordedSum struct {
@@ -76,7 +78,8 @@ func readRecording(path string) ([]step, error) {
 	lines.Buffer(nil, 64<<20)
 	for n := 1; lines.Scan(); n++ {
 		s := step{line: n, file: filepath.Base(path)}
-		if err := json.Unmarshal(lines.Bytes(), &s); err != nil {
+		// Steps that are left out have fields of other types; they are skipped, the rest is read.
+		if err := json.Unmarshal(lines.Bytes(), &s); err != nil && !errors.As(err, new(*json.UnmarshalTypeError)) {
 			return nil, fmt.Errorf("%s:%d: %w", path, n, err)
 		}
 		steps = append(steps, s)

@@ -77,6 +77,19 @@ func init() {
 		{files: "26-*.jsonl", frontends: 3, prelude: sourceIn("rf", "")},
 		{files: "28-*.jsonl", prelude: sourceIn("rb", "")},
 		{files: "29-*.jsonl", prelude: sourceIn("rc", "")},
+		{files: "40b-*.jsonl", prelude: after("40-alias-hazard.jsonl")},
+		{files: "41b-*.jsonl", prelude: after("41-list-partitions.jsonl")},
+		{files: "41d-*.jsonl", prelude: after("41c-dynamic-partitions.jsonl")},
+		{files: "45b-*.jsonl", prelude: after("45-colocate.jsonl")},
+		{files: "46c-*.jsonl", prelude: after("46-properties-kept.jsonl")},
+		{files: "48b-*.jsonl", prelude: after("48-composite-snapshot.jsonl")},
+		{files: "48d-*.jsonl", prelude: after("48-composite-snapshot.jsonl", "48b-composite-rules.jsonl")},
+		{files: "48e-*.jsonl", prelude: after("48-composite-snapshot.jsonl", "48b-composite-rules.jsonl", "48d-composite-rules-3.jsonl")},
+		{files: "48f-*.jsonl", prelude: after("48-composite-snapshot.jsonl", "48b-composite-rules.jsonl")},
+		{files: "48g-*.jsonl", prelude: after("48-composite-snapshot.jsonl", "48b-composite-rules.jsonl")},
+		{files: "50b-*.jsonl", prelude: after("50-s3-side.jsonl")},
+		{files: "51b-*.jsonl", prelude: after("51-labels-and-names.jsonl")},
+		{files: "51c-*.jsonl", prelude: after("51-labels-and-names.jsonl")},
 		{files: "60-*.jsonl", full: true, except: []exception{
 			{match: "show load", reason: "load jobs of materialized views' refreshes: the simulator computes none"},
 			{match: "select count(*)", reason: "the stand-in BEs could not read"},
@@ -106,6 +119,15 @@ func renamedCopy(p *player) {
 	}
 	p.write(root+"full62/__info_2025-06-01-00-00-00-062."+md5hex(info), info)
 	p.write(root+"starkeepmeta62/__meta."+md5hex(meta), meta)
+}
+
+// after plays what was recorded before on the same FE: databases, repositories and snapshots are there then.
+func after(recordings ...string) func(*player) {
+	return func(p *player) {
+		for _, file := range recordings {
+			p.playFirst(file, func(*step) bool { return false })
+		}
+	}
 }
 
 const noPartitions = "the stand-in BEs' INSERT makes no partitions; a BE's does"

@@ -230,9 +230,12 @@ func playFile(path, dir string, slower int) (r *fileReport) {
 	}()
 	p.file, p.steps = r.file, steps
 	if r.scope.prelude != nil {
-		p.silent = true
+		p.silent, p.end = true, time.Time{}
 		r.scope.prelude(p)
 		p.silent = false
+		if !r.scope.full {
+			p.end = time.Now().Add(enough)
+		}
 	}
 	p.play(steps)
 	return r

@@ -27,6 +27,7 @@ type grant struct {
 	privilege  string
 	kind       string // SYSTEM, CATALOG, DATABASE, TABLE, VIEW, MATERIALIZED VIEW
 	db, table  int64  // 0: none; allIn: every one
+	tableName  string // "db.table" when it was given
 	grantable  bool
 }
 
@@ -272,7 +273,7 @@ func (c *Cluster) grantObject(s *session, g grant, o sqlparse.TableName) (grant,
 	if t == nil || t.kind != g.kind {
 		return g, analyzed("cannot find %s %s in db %s, msg: ", strings.ToLower(g.kind), o.Name, db.name)
 	}
-	g.db, g.table = db.id, t.id
+	g.db, g.table, g.tableName = db.id, t.id, db.name+"."+t.name
 	return g, nil
 }
 

@@ -64,6 +64,12 @@ func (s *session) informationSchema(name string, where sqlparse.Expr) (*source, 
 		src.columns, rows = configColumns, s.eachTable(where, s.configRow)
 	case "materialized_views":
 		src.columns, rows = mvColumns, s.eachTable(where, s.mvRow)
+		s.eachTable(nil, func(db *database, t *table) []any {
+			if mayEqual(where, db.name, "TABLE_SCHEMA") {
+				rows = append(rows, rollupRows(db, t)...)
+			}
+			return nil
+		})
 	case "views":
 		src.columns, rows = viewsColumns, s.eachTable(where, s.viewsRow)
 	case "columns":
@@ -169,8 +175,19 @@ func (s *session) mvRow(db *database, t *table) []any {
 		return nil
 	}
 	refresh, _, _ := strings.Cut(strings.TrimPrefix(t.view.refresh, "DEFERRED "), " ")
-	return []any{t.id, db.name, t.name, refresh, strconv.FormatBool(t.view.active), t.view.reason, t.part.kind, t.id + 1, fmt.Sprintf("mv-%d", t.id),
-		nil, nil, nil, "null", "false", "", "", "", "", "", "", 0, t.createMV(), "", "VALID", "", nil, ""}
+	row := []any{t.id, db.name, t.name, refresh, strconv.FormatBool(t.view.active), t.view.reason, t.part.kind, t.id + 1, fmt.Sprintf("mv-%d", t.id)}
+	row = append(row, s.lastRefresh(t, "null")...)
+	row = append(row, 0, t.createMV(), t.view.last.extra(), "VALID", "", nil, "")
+	if r := t.view.last; r != nil {
+		row[len(row)-3], row[len(row)-2], row[len(row)-1] = "'root'@'%'", s.time(r.start), r.job
+	}
+	if reason, doubted := t.view.doubts[s.fe.index]; doubted {
+		row[4], row[5] = "false", reason
+	}
+	if !t.view.active {
+		row[len(row)-4] = "INVALID: MV is not active"
+	}
+	return row
 }
 
 func (s *session) viewsRow(db *database, t *table) []any {
@@ -360,7 +377,15 @@ func (s *session) showMaterializedViews(st *sqlparse.ShowMaterializedViews) (*my
 	var rows [][]any
 	for _, t := range db.sortedTables() {
 		if row := s.mvRow(db, t); row != nil && (st.Like == nil || like(*st.Like, t.name)) {
-			row[11], row[12] = "0.0", "" // the duration and state of no refresh, here and in information_schema
+			if t.view.last == nil {
+				row[11], row[12] = "0.0", "" // the duration and state of no refresh, here and in information_schema
+			}
+			rows = append(rows, row)
+		}
+	}
+	for _, t := range db.sortedTables() {
+		for _, row := range rollupRows(db, t) {
+			row[11], row[12] = "0.0", ""
 			rows = append(rows, row)
 		}
 	}

@@ -86,6 +86,7 @@ func (c *Cluster) drive() {
 // cycle runs every job once, one after the other; an exception in one ends the cycle.
 func (c *Cluster) cycle() {
 	c.mu.Lock()
+	c.publishAll()
 	term := c.term
 	jobs := c.sortedJobs()
 	c.mu.Unlock()
@@ -209,8 +210,11 @@ func (j *job) taskDone(c *Cluster, t *agentTask, result taskResult, failure *tas
 	if t.key.kind != taskUpload {
 		delete(j.taskErrs, t.key.signature) // uploads keep theirs: the FE removes by a wrong key
 	}
-	if t.key.kind == taskSnapshot {
+	switch {
+	case t.key.kind == taskSnapshot:
 		j.snapshotTaken(t, result.path)
+	case t.key.kind == taskUpload && j.kind == kindBackup:
+		j.backup.uploaded(t.tablet, result.files)
 	}
 }
 

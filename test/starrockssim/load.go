@@ -17,28 +17,19 @@ func (c *Cluster) Load(db, table string, rows ...[]string) error {
 	if err != nil {
 		return err
 	}
-	return c.load(t, rows, nil)
+	return c.load(c.dbs[db].id, t, rows, nil)
 }
 
-// load commits full rows; only, if set, names the partitions they may go to.
-func (c *Cluster) load(t *table, rows [][]string, only []string) error {
-	if t.kind != kindTable || t.big != nil {
-		return plainError("the data of %s '%s' cannot be inserted into", strings.ToLower(t.kind), t.name)
-	}
-	if err := c.loadable(t); err != nil {
-		return err
-	}
-	parts, err := c.distribute(t, rows, only)
+// load commits full rows; only, if set, names the partitions they may go to. A load that cannot be published stays
+// COMMITTED: its rows may appear later.
+func (c *Cluster) load(db int64, t *table, rows [][]string, only []string) error {
+	tx, err := c.commit(db, t, rows, only)
 	if err != nil {
 		return err
 	}
-	for _, pl := range parts {
-		if err := c.publishable(pl); err != nil {
-			return err
-		}
-	}
-	for _, pl := range parts {
-		c.publish(pl)
+	c.publishAll()
+	if !tx.visible {
+		return plainError("Publish timeout. The data will be visible after a while, %s", tx.message)
 	}
 	return nil
 }
@@ -87,6 +78,7 @@ func (c *Cluster) distribute(t *table, rows [][]string, only []string) ([]*parti
 // fullRow completes and normalises one row.
 func (t *table) fullRow(row []string) ([]string, error) {
 	auto := t.autoColumn()
+	row = t.withGenerated(row)
 	if auto >= 0 && len(row) == len(t.columns)-1 {
 		row = slices.Insert(slices.Clone(row), auto, null)
 	}
@@ -94,6 +86,9 @@ func (t *table) fullRow(row []string) ([]string, error) {
 		return nil, plainError("Getting analyzing error. Detail message: Column count doesn't match value count.")
 	}
 	full := slices.Clone(row)
+	if err := t.generate(full); err != nil {
+		return nil, err
+	}
 	for i, col := range t.columns {
 		if i == auto && full[i] == null {
 			full[i] = t.drawAuto()
@@ -253,39 +248,6 @@ func mapped[T, U any](list []T, f func(T) U) func(func(U) bool) {
 		for _, x := range list {
 			if !yield(f(x)) {
 				return
-			}
-		}
-	}
-}
-
-// publishable says whether a majority of every tablet's replicas can take the next version.
-func (c *Cluster) publishable(pl *partitionLoad) error {
-	for _, tab := range pl.part.tablets {
-		good := 0
-		for _, r := range tab.replicas {
-			be := c.backend(r.backend)
-			if bt := be.tablets[tab.id]; bt != nil && be.working() && bt.version() >= pl.part.visible {
-				good++
-			}
-		}
-		if quorum := len(tab.replicas)/2 + 1; good < quorum {
-			return plainError("Publish timeout. The data will be visible after a while, publish on tablet %d failed. succeed replica num %d less than quorum %d. ", tab.id, good, quorum)
-		}
-	}
-	return nil
-}
-
-func (c *Cluster) publish(pl *partitionLoad) {
-	p := pl.part
-	p.visible = p.next
-	p.next++
-	p.data++
-	p.at = time.Now().UTC()
-	for i, tab := range p.tablets {
-		seg := newSegment(pl.buckets[i])
-		for _, r := range tab.replicas {
-			if c.backend(r.backend).apply(tab.id, p.visible, seg) {
-				r.version = p.visible
 			}
 		}
 	}

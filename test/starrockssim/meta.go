@@ -30,7 +30,7 @@ type infoPartition struct {
 	ID      int64                   `json:"id"`
 	Hash    int64                   `json:"version_hash"`
 	Version int64                   `json:"version"`
-	Sub     map[string]infoPhysical `json:"subPartitions"`
+	Sub     map[string]infoPhysical `json:"subPartitions,omitzero"`
 }
 
 type infoPhysical struct {
@@ -74,6 +74,34 @@ func (p infoPartition) place(index string) (physical int64, idx infoIndex, ok bo
 	return p.ID, idx, ok
 }
 
+// indexes names a partition's indexes, the base index first.
+func (p infoPartition) indexes(base string) []string {
+	list := []string{base}
+	all := p.Indexes
+	for _, sub := range p.Sub {
+		all = sub.Indexes
+	}
+	for _, name := range sortedKeys(all) {
+		if name != base {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// tablets lists an index's tablets in the order of the buckets.
+func (x infoIndex) tablets() []int64 {
+	order := x.Order
+	if order == nil {
+		order = sortedKeys(x.Tablets)
+	}
+	list := make([]int64, len(order))
+	for i, id := range order {
+		fmt.Sscan(id, &list[i])
+	}
+	return list
+}
+
 // The JSON of __meta: int32 length, then this.
 type metaFile struct {
 	Tables    map[string]*metaTable `json:"tblNameMap"`
@@ -92,6 +120,7 @@ func (m *metaFile) encode() []byte {
 var errMeta = errors.New("bad __meta")
 
 func parseMeta(b []byte) (*metaFile, error) {
+	b = readBinaryMeta(b)
 	if len(b) < 4 || int(binary.BigEndian.Uint32(b)) > len(b)-4 {
 		return nil, errMeta
 	}
@@ -133,6 +162,7 @@ type metaColumn struct {
 	Nullable bool      `json:"isAllowNull"`
 	AutoInc  bool      `json:"isAutoIncrement"`
 	Default  *string   `json:"defaultValue,omitempty"`
+	Gen      *metaExpr `json:"generatedColumnExpr,omitempty"`
 	Comment  string    `json:"comment"`
 	Stats    metaStats `json:"stats"`
 	Physical string    `json:"physicalName"`
@@ -229,25 +259,25 @@ type metaBase struct {
 type empty struct{}
 
 type metaPhysical struct {
-	ID          int64    `json:"id"`
-	Name        string   `json:"name"`
-	Parent      int64    `json:"parentId"`
-	ShardGroup  int64    `json:"shardGroupId"`
-	Immutable   bool     `json:"isImmutable"`
-	Base        metaBase `json:"baseIndex"`
-	Rollups     empty    `json:"idToVisibleRollupIndex"`
-	Shadows     empty    `json:"idToShadowIndex"`
-	Visible     int64    `json:"visibleVersion"`
-	VisibleTime int64    `json:"visibleVersionTime"`
-	Next        int64    `json:"nextVersion"`
-	Data        int64    `json:"dataVersion"`
-	NextData    int64    `json:"nextDataVersion"`
-	Epoch       int64    `json:"versionEpoch"`
-	TxnType     string   `json:"versionTxnType"`
-	Switch      int64    `json:"metadataSwitchVersion"`
-	Buckets     int      `json:"bucketNum"`
-	Signature   int64    `json:"signature"`
-	LastCheck   int64    `json:"lastCheckTime"`
+	ID          int64               `json:"id"`
+	Name        string              `json:"name"`
+	Parent      int64               `json:"parentId"`
+	ShardGroup  int64               `json:"shardGroupId"`
+	Immutable   bool                `json:"isImmutable"`
+	Base        metaBase            `json:"baseIndex"`
+	Rollups     map[string]metaBase `json:"idToVisibleRollupIndex"`
+	Shadows     empty               `json:"idToShadowIndex"`
+	Visible     int64               `json:"visibleVersion"`
+	VisibleTime int64               `json:"visibleVersionTime"`
+	Next        int64               `json:"nextVersion"`
+	Data        int64               `json:"dataVersion"`
+	NextData    int64               `json:"nextDataVersion"`
+	Epoch       int64               `json:"versionEpoch"`
+	TxnType     string              `json:"versionTxnType"`
+	Switch      int64               `json:"metadataSwitchVersion"`
+	Buckets     int                 `json:"bucketNum"`
+	Signature   int64               `json:"signature"`
+	LastCheck   int64               `json:"lastCheckTime"`
 }
 
 type metaPartition struct {

@@ -34,8 +34,10 @@ func (m *metaTable) tableOf() (*table, error) {
 	idx := m.Indexes[fmt.Sprint(m.BaseIndex)]
 	t.schemaHash, t.schemaVer = idx.SchemaHash, idx.Version
 	t.dist = distribution{random: m.Dist.Type == "RANDOM", columns: m.Dist.ColIDs, buckets: max(m.Dist.Buckets, m.Dist.RandomB)}
+	t.dist.auto = t.dist.buckets == 0
 	readPartitioning(t, m.Part)
 	readProperties(t, m)
+	readRollups(t, m)
 	for _, key := range sortedKeys(m.Partitions) {
 		p, err := readPartition(t, m, m.Partitions[key])
 		if err != nil {
@@ -72,6 +74,9 @@ func columnsOf(list []metaColumn) []column {
 		if mc.Default != nil {
 			out[i].hasDef, out[i].def = true, *mc.Default
 		}
+		if mc.Gen != nil {
+			out[i].gen = mc.Gen.Expr
+		}
 	}
 	return out
 }
@@ -86,6 +91,20 @@ func (mt metaType) text() string {
 		return fmt.Sprintf("%s(%d)", name, mt.Len)
 	}
 	return name
+}
+
+// readRollups takes over the indexes beside the base index, in the order of their ids.
+func readRollups(t *table, m *metaTable) {
+	for name, id := range m.IndexNames {
+		if id != m.BaseIndex {
+			x := m.Indexes[fmt.Sprint(id)]
+			t.rollups = append(t.rollups, &rollup{id: id, name: name, hash: x.SchemaHash, columns: columnsOf(x.Schema)})
+		}
+	}
+	slices.SortFunc(t.rollups, func(a, b *rollup) int { return cmp.Compare(a.id, b.id) })
+	for _, r := range t.rollups {
+		r.query = "create materialized view " + r.name + " as select " + r.selected() + " from " + t.name + " group by " + r.grouped()
+	}
 }
 
 func readPartitioning(t *table, pi *metaPartitionInfo) {
@@ -141,8 +160,9 @@ func readPartition(t *table, m *metaTable, mp *metaPartition) (*partition, error
 	id := fmt.Sprint(mp.ID)
 	p := &partition{id: mp.ID, physical: sub.ID, name: mp.Name, replicas: m.Part.Replicas[id], buckets: len(sub.Base.Tablets),
 		visible: sub.Visible, next: sub.Visible + 1, at: time.UnixMilli(sub.VisibleTime).UTC(), data: sub.Data, epoch: sub.Epoch}
-	for _, mt := range sub.Base.Tablets {
-		p.tablets = append(p.tablets, &tablet{id: mt.ID})
+	p.tablets = tabletsOf(sub.Base)
+	for _, r := range t.rollups {
+		p.rolled = append(p.rolled, tabletsOf(sub.Rollups[fmt.Sprint(r.id)]))
 	}
 	if raw, ok := m.Part.Ranges[id]; ok {
 		if err := decodeRange(raw, p); err != nil {
@@ -154,6 +174,14 @@ func readPartition(t *table, m *metaTable, mp *metaPartition) (*partition, error
 		p.values = append(p.values, []string{v})
 	}
 	return p, nil
+}
+
+func tabletsOf(b metaBase) []*tablet {
+	var list []*tablet
+	for _, mt := range b.Tablets {
+		list = append(list, &tablet{id: mt.ID})
+	}
+	return list
 }
 
 func sortedKeys[V any](m map[string]V) []string {

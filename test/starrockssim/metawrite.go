@@ -28,14 +28,22 @@ func (c *Cluster) snapshotInfo(db *database, label string, at int64, objects []b
 }
 
 func infoOf(t *table, p *partition) infoPartition {
-	idx := infoIndex{SchemaHash: t.schemaHash, ID: t.indexID, Tablets: map[string][]string{}}
-	for _, tab := range p.tablets {
+	indexes := map[string]infoIndex{t.name: infoIndexOf(t.indexID, t.schemaHash, p.tablets)}
+	for i, r := range t.rollups {
+		indexes[r.name] = infoIndexOf(r.id, r.hash, p.rolled[i])
+	}
+	return infoPartition{ID: p.id, Version: p.visible, Indexes: map[string]infoIndex{}, Sub: map[string]infoPhysical{
+		fmt.Sprint(p.physical): {ID: p.physical, Version: p.visible, Indexes: indexes}}}
+}
+
+func infoIndexOf(id, hash int64, tablets []*tablet) infoIndex {
+	idx := infoIndex{SchemaHash: hash, ID: id, Tablets: map[string][]string{}}
+	for _, tab := range tablets {
 		id := fmt.Sprint(tab.id)
 		idx.Order = append(idx.Order, id)
 		idx.Tablets[id] = []string{}
 	}
-	return infoPartition{ID: p.id, Version: p.visible, Indexes: map[string]infoIndex{}, Sub: map[string]infoPhysical{
-		fmt.Sprint(p.physical): {ID: p.physical, Version: p.visible, Indexes: map[string]infoIndex{t.name: idx}}}}
+	return idx
 }
 
 // snapshotMeta builds __meta of the same objects.
@@ -64,7 +72,14 @@ func (c *Cluster) metaOf(db *database, t *table, parts []*partition) *metaTable 
 	m.Indexes = map[string]metaIndex{fmt.Sprint(t.indexID): {ID: t.indexID, Schema: m.Schema, Version: t.schemaVer,
 		SchemaHash: t.schemaHash, SchemaID: t.indexID, ShortKeys: shortKeys(t), Storage: "COLUMN", Keys: t.keys}}
 	m.IndexNames = map[string]int64{t.name: t.indexID}
+	for _, r := range t.rollups {
+		m.Indexes[fmt.Sprint(r.id)] = r.meta(t)
+		m.IndexNames[r.name] = r.id
+	}
 	dist := metaDistribution(t)
+	if t.dist.auto {
+		dist.Buckets, dist.RandomB = 0, 0
+	}
 	m.Dist, m.Part = &dist, metaPartitioning(t, parts)
 	m.Partitions = map[string]*metaPartition{}
 	for _, p := range parts {
@@ -123,6 +138,9 @@ func metaColumnOf(t *table, col column) metaColumn {
 		Nullable: col.nullable, AutoInc: col.autoInc, Comment: col.comment, Stats: metaStats{-1, -1, -1, -1}}
 	if col.hasDef {
 		mc.Default = ptr(col.def)
+	}
+	if col.gen != "" {
+		mc.Gen = &metaExpr{col.gen}
 	}
 	if !col.key && !t.isView() {
 		mc.Agg, mc.Implicit = col.agg, t.keys != aggregateKeys
@@ -239,8 +257,21 @@ func metaPartitionEntry(t *table, pi *metaPartitionInfo, p *partition) {
 }
 
 func metaPartitionOf(t *table, p *partition) *metaPartition {
-	base := metaBase{ID: t.indexID, State: stateNormal, ShardGroup: -1, Signature: -1, LastCheck: -1}
-	for _, tab := range p.tablets {
+	base := metaBaseOf(t.indexID, p.tablets)
+	rollups := map[string]metaBase{}
+	for i, r := range t.rollups {
+		rollups[fmt.Sprint(r.id)] = metaBaseOf(r.id, p.rolled[i])
+	}
+	return &metaPartition{ID: p.id, Name: p.name, State: stateNormal, Default: p.physical, Dist: metaDistribution(t), ShardGroup: -1,
+		Epoch: p.epoch + 1, TxnType: "TXN_NORMAL", Signature: -1, LastCheck: -1,
+		Sub: map[string]metaPhysical{fmt.Sprint(p.physical): {ID: p.physical, Name: fmt.Sprintf("%s_%d", p.name, p.physical), Parent: p.id,
+			ShardGroup: -1, Base: base, Rollups: rollups, Visible: p.visible, VisibleTime: p.at.UnixMilli(), Next: p.visible + 1, Data: p.data, NextData: p.data + 1,
+			Epoch: p.epoch, TxnType: "TXN_NORMAL", Buckets: p.buckets, Signature: -1, LastCheck: -1}}}
+}
+
+func metaBaseOf(index int64, tablets []*tablet) metaBase {
+	base := metaBase{ID: index, State: stateNormal, ShardGroup: -1, Signature: -1, LastCheck: -1}
+	for _, tab := range tablets {
 		mt := metaTablet{Clazz: "LocalTablet", Checked: -1, Consistent: true, ID: tab.id, Signature: -1, LastCheck: -1}
 		for _, r := range tab.replicas {
 			mt.Replicas = append(mt.Replicas, metaReplica{ID: r.id, Backend: r.backend, Version: r.version, State: stateNormal, LastFailed: -1, LastSuccess: r.version})
@@ -248,11 +279,15 @@ func metaPartitionOf(t *table, p *partition) *metaPartition {
 		base.Virtual = append(base.Virtual, tab.id)
 		base.Tablets = append(base.Tablets, mt)
 	}
-	return &metaPartition{ID: p.id, Name: p.name, State: stateNormal, Default: p.physical, Dist: metaDistribution(t), ShardGroup: -1,
-		Epoch: p.epoch + 1, TxnType: "TXN_NORMAL", Signature: -1, LastCheck: -1,
-		Sub: map[string]metaPhysical{fmt.Sprint(p.physical): {ID: p.physical, Name: fmt.Sprintf("%s_%d", p.name, p.physical), Parent: p.id,
-			ShardGroup: -1, Base: base, Visible: p.visible, VisibleTime: p.at.UnixMilli(), Next: p.visible + 1, Data: p.data, NextData: p.data + 1,
-			Epoch: p.epoch, TxnType: "TXN_NORMAL", Buckets: p.buckets, Signature: -1, LastCheck: -1}}}
+	return base
+}
+
+func (r *rollup) meta(t *table) metaIndex {
+	x := metaIndex{ID: r.id, SchemaHash: r.hash, SchemaID: r.id, ShortKeys: 1, Storage: "COLUMN", Keys: t.keys}
+	for _, col := range r.columns {
+		x.Schema = append(x.Schema, metaColumnOf(t, col))
+	}
+	return x
 }
 
 func metaBitmapsOf(t *table) *metaBitmaps {

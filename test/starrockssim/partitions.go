@@ -51,6 +51,20 @@ func (t *table) blank(name string) *partition {
 func (t *table) expressionPartitions(by sqlparse.PartitionBy) ([]*partition, error) {
 	t.part.auto, t.part.kind = true, byList
 	p := t.blank(shadowPartition)
+	if len(by.Exprs) > 1 {
+		for i, n := 0, 0; i < len(by.Exprs); i++ {
+			call, ok := by.Exprs[i].(*sqlparse.Call)
+			if !ok {
+				continue
+			}
+			name, err := t.generatedPartition(call, n)
+			if err != nil {
+				return nil, err
+			}
+			t.part.columns[i], n = name, n+1
+		}
+		return []*partition{p}, nil
+	}
 	call, ok := by.Exprs[0].(*sqlparse.Call)
 	if !ok {
 		return []*partition{p}, nil

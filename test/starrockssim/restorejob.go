@@ -163,10 +163,10 @@ func (c *Cluster) createReplicas(j *job) bool {
 		if target.version > 0 {
 			continue
 		}
-		for _, tab := range target.part.tablets {
+		for i, tab := range target.part.all() {
 			total++
 			for _, r := range tab.replicas {
-				if !c.createReplica(j, target, tab.id, r) {
+				if !c.createReplica(j, target, i, tab.id, r) {
 					stuck = append(stuck, fmt.Sprintf("%d=%d", r.backend, tab.id))
 				}
 			}
@@ -178,7 +178,7 @@ func (c *Cluster) createReplicas(j *job) bool {
 	if c.afterRestart {
 		stuck = nil
 		for _, target := range j.restore.targets {
-			for _, tab := range target.part.tablets {
+			for _, tab := range target.part.all() {
 				stuck = append(stuck, fmt.Sprintf("%d=%d", tab.replicas[0].backend, tab.id))
 			}
 		}
@@ -194,7 +194,7 @@ func (c *Cluster) createReplicas(j *job) bool {
 }
 
 // createReplica creates one replica; an error answer of the backend is not noticed, a missing answer is.
-func (c *Cluster) createReplica(j *job, target restoreTarget, tablet int64, r *replica) bool {
+func (c *Cluster) createReplica(j *job, target restoreTarget, i int, tablet int64, r *replica) bool {
 	be := c.backend(r.backend)
 	t := &agentTask{key: taskKey{r.backend, taskCreate, tablet}, tablet: tablet, place: tabletPlace{j.dbName, target.table.name, target.part.name}}
 	if !be.working() {
@@ -205,7 +205,7 @@ func (c *Cluster) createReplica(j *job, target restoreTarget, tablet int64, r *r
 	} else if fault != nil {
 		return false
 	}
-	be.createTablet(tablet, target.table, target.part.visible)
+	be.createTablet(tablet, target.table.tabletHash(target.part, i), target.table.primary(), target.part.visible)
 	return true
 }
 
@@ -215,6 +215,7 @@ func (c *Cluster) register(j *job) {
 	for _, f := range w.fresh {
 		f.table.state = stateRestore
 		j.db.tables[f.table.name] = f.table
+		c.followName(j.db, f.table)
 	}
 	for _, a := range w.added {
 		a.table.partitions = append(a.table.partitions, a.part)
@@ -241,7 +242,7 @@ func (c *Cluster) prepareRestore(j *job) {
 func (c *Cluster) replicaTasks(j *job, kind string, fill func(t *agentTask, target restoreTarget, i int)) []*agentTask {
 	var tasks []*agentTask
 	for _, target := range j.restore.targets {
-		for i, tab := range target.part.tablets {
+		for i, tab := range target.part.all() {
 			for _, r := range tab.replicas {
 				t := &agentTask{key: taskKey{r.backend, kind, c.nextID()}, job: j, tablet: tab.id, repo: j.repo,
 					place: tabletPlace{j.dbName, target.table.name, target.part.name}, path: j.restore.paths[replicaKey{tab.id, r.backend}]}
@@ -274,8 +275,9 @@ func (c *Cluster) finishRestore(j *job) {
 		p := target.part
 		if target.version > 0 {
 			p.visible, p.next, p.at = target.version, target.version+1, now
+			p.data = c.restoredData(p, target.version)
 		}
-		for _, tab := range p.tablets {
+		for _, tab := range p.all() {
 			for _, r := range tab.replicas {
 				r.version = p.visible
 			}
@@ -326,6 +328,7 @@ func (c *Cluster) rollBack(j *job) {
 			delete(j.db.tables, name)
 		}
 		c.dropTablets(f.table.partitions)
+		c.leaveGroup(f.table)
 	}
 	for _, a := range w.added {
 		a.table.partitions = without(a.table.partitions, a.part)

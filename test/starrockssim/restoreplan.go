@@ -47,8 +47,10 @@ func (c *Cluster) planNew(j *job, name string, remote *table) *statusError {
 	it := w.info.Objects[name]
 	t := remote
 	t.id, t.indexID = c.nextID(), c.nextID()
+	for _, r := range t.rollups {
+		r.id = c.nextID()
+	}
 	t.replicas, t.state = w.replication, stateRestore
-	delete(t.props, "colocate_with")
 	if t.isMV() {
 		w.hasMV = true
 		t.view.home = j.db.name
@@ -63,9 +65,12 @@ func (c *Cluster) planNew(j *job, name string, remote *table) *statusError {
 			return commonError("%v", err)
 		}
 		parts = append(parts, p)
-		w.targets = append(w.targets, restoreTarget{table: t, part: p, remote: w.remote(j, name, it.ID, ip)})
+		w.targets = append(w.targets, restoreTarget{table: t, part: p, remote: w.remote(j, name, t, it.ID, ip)})
 	}
 	t.partitions = parts
+	if failure := c.restoreGroup(j, t); failure != nil {
+		return failure
+	}
 	if it.Auto > 0 {
 		t.nextAuto, t.autoUsed = it.Auto, it.Auto-1
 	}
@@ -75,9 +80,10 @@ func (c *Cluster) planNew(j *job, name string, remote *table) *statusError {
 
 // newIDs gives a partition of the snapshot local ids and replicas; its versions stay.
 func (c *Cluster) newIDs(t *table, p *partition) error {
-	p.id, p.physical, p.replicas = c.nextID(), c.nextID(), t.replicas
-	for i := range p.tablets {
-		tab := &tablet{id: c.nextID()}
+	p.id = c.nextID()
+	p.physical, p.replicas = c.physicalID(p), t.replicas
+	for _, tab := range p.all() {
+		tab.id = c.nextID()
 		hosts, err := c.chooseBackends(t.name, t.replicas)
 		if err != nil {
 			return err
@@ -85,24 +91,29 @@ func (c *Cluster) newIDs(t *table, p *partition) error {
 		for _, be := range hosts {
 			tab.replicas = append(tab.replicas, &replica{id: c.nextID(), backend: be.id, version: p.visible})
 		}
-		p.tablets[i] = tab
 	}
 	return nil
 }
 
-// remote tells the directory of the i-th tablet of a partition.
-func (w *restoreWork) remote(j *job, name string, table int64, ip infoPartition) func(int) string {
-	physical, idx, _ := ip.place(name)
-	order := idx.Order
-	if order == nil {
-		order = sortedKeys(idx.Tablets)
+// remote tells the directory of the i-th of all tablets of a partition: rollups come in the order of t.
+func (w *restoreWork) remote(j *job, name string, t *table, table int64, ip infoPartition) func(int) string {
+	var dirs []string
+	names := []string{name}
+	for _, r := range t.rollups {
+		names = append(names, r.name)
+	}
+	for _, index := range names {
+		physical, idx, _ := ip.place(index)
+		for _, tablet := range idx.tablets() {
+			dirs = append(dirs, j.repo.tabletDir(j.label, w.info.ID, table, physical, idx.ID, tablet))
+		}
 	}
 	return func(i int) string {
-		var tablet int64
-		if i < len(order) {
-			fmt.Sscan(order[i], &tablet)
+		if i < len(dirs) {
+			return dirs[i]
 		}
-		return j.repo.tabletDir(j.label, w.info.ID, table, physical, idx.ID, tablet)
+		physical, idx, _ := ip.place(name)
+		return j.repo.tabletDir(j.label, w.info.ID, table, physical, idx.ID, 0)
 	}
 }
 
@@ -129,7 +140,7 @@ func (c *Cluster) planExisting(j *job, name string, remote, local *table) *statu
 			if text := overwritable(local, lp, rp, w.replication); text != "" {
 				return commonError("%s", text)
 			}
-			w.targets = append(w.targets, restoreTarget{table: local, part: lp, remote: w.remote(j, name, it.ID, ip), version: ip.Version})
+			w.targets = append(w.targets, restoreTarget{table: local, part: lp, remote: w.remote(j, name, local, it.ID, ip), version: ip.Version})
 			continue
 		}
 		if failure := c.planAdded(j, name, remote, local, rp, ip); failure != nil {
@@ -158,7 +169,7 @@ func (c *Cluster) planAdded(j *job, name string, remote, local *table, rp *parti
 	}
 	rp.at = time.UnixMilli(rp.at.UnixMilli()).UTC()
 	w.added = append(w.added, addedPartition{local, rp})
-	w.targets = append(w.targets, restoreTarget{table: local, part: rp, remote: w.remote(j, name, w.meta.Tables[name].ID, ip)})
+	w.targets = append(w.targets, restoreTarget{table: local, part: rp, remote: w.remote(j, name, local, w.meta.Tables[name].ID, ip)})
 	return nil
 }
 
@@ -200,7 +211,7 @@ func signature(remote, local *table) (step string, differ bool) {
 		return "Table type is inconsistent", true
 	case shortKeys(remote) != shortKeys(local):
 		return "short key column count is inconsistent", true
-	case len(remote.columns) != len(local.columns), !slices.Equal(bloomColumns(remote), bloomColumns(local)):
+	case len(remote.columns) != len(local.columns), !slices.Equal(bloomColumns(remote), bloomColumns(local)), !slices.Equal(rollupNames(remote), rollupNames(local)):
 		return "", true
 	case local.part.kind == byRange && !sameColumnTypes(remote, local, remote.part.columns, local.part.columns):
 		return "partition columns is inconsistent", true
@@ -222,6 +233,15 @@ func signature(remote, local *table) (step string, differ bool) {
 	return "", false
 }
 
+func rollupNames(t *table) []string {
+	var names []string
+	for _, r := range t.rollups {
+		names = append(names, r.name)
+	}
+	slices.Sort(names)
+	return names
+}
+
 func sameColumnTypes(a, b *table, as, bs []string) bool {
 	return slices.EqualFunc(as, bs, func(x, y string) bool {
 		i, k := a.columnIndex(x), b.columnIndex(y)
@@ -231,7 +251,7 @@ func sameColumnTypes(a, b *table, as, bs []string) bool {
 
 func sameColumn(a, b column) bool {
 	return strings.EqualFold(a.name, b.name) && metaTypeOf(a.typ) == metaTypeOf(b.typ) && a.key == b.key && a.agg == b.agg &&
-		a.nullable == b.nullable && a.autoInc == b.autoInc && a.hasDef == b.hasDef && a.def == b.def && a.comment == b.comment
+		a.nullable == b.nullable && a.autoInc == b.autoInc && a.hasDef == b.hasDef && a.def == b.def && a.gen == b.gen && a.comment == b.comment
 }
 
 // activateRestored makes restored materialized views active whose base tables are there: in the same database, or

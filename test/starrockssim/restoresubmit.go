@@ -77,6 +77,10 @@ func (c *Cluster) restoreStatement(s *session, st *sqlparse.Restore) error {
 		target = work.info.Database
 	}
 	c.mu.Lock()
+	if c.dbs[target] == nil && c.older(3, 4) {
+		c.unlock()
+		return unknownDatabase(target)
+	}
 	if c.dbs[target] == nil {
 		c.newDatabase(target) // not rolled back, whatever comes next; the name is not checked
 	}

@@ -14,6 +14,7 @@ import (
 type schemaChange struct {
 	id, index         int64
 	rollup            bool
+	rollupName        string
 	created, finished time.Time
 }
 
@@ -37,15 +38,6 @@ func (c *Cluster) holdsAlter() bool {
 	return slices.ContainsFunc(c.backends, func(be *backend) bool {
 		return c.faults.holds(&agentTask{key: taskKey{be.id, taskAlter, 0}})
 	})
-}
-
-// addRollup keeps the table busy as StarRocks does; the simulator has no rollups, so nothing is there afterwards.
-func (c *Cluster) addRollup(t *table) error {
-	if t.state != stateNormal {
-		return plainError("Table[%s]'s state is not NORMAL. Do not allow doing ALTER ops", t.name)
-	}
-	c.beginChange(t, stateRollup, func() {})
-	return nil
 }
 
 // modifyColumn rewrites the table's data: until then its columns stay as they are.
@@ -79,6 +71,10 @@ func (s *session) showAlter(st *sqlparse.ShowAlter) (*mysqlwire.Result, error) {
 	for _, t := range db.sortedTables() {
 		if st.What == "COLUMN" && t.change != nil && !t.change.rollup {
 			rows = append(rows, s.alterRow(t))
+		}
+		if st.What == "ROLLUP" && t.change != nil && t.change.rollup {
+			row := s.alterRow(t)
+			rows = append(rows, []any{row[0], t.name, row[2], row[3], t.name, t.change.rollupName, t.change.index, "-1", row[9], "", nil, "86400"})
 		}
 	}
 	return answer(alterColumns[st.What], rows), nil

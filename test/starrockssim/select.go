@@ -225,6 +225,9 @@ func (s *session) source(st *sqlparse.Select) (*source, error) {
 	db := firstOf(st.From.Database, s.db)
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
+	if err := s.c.hasSystemTable(db, st.From.Name); err != nil {
+		return nil, err
+	}
 	switch {
 	case strings.EqualFold(db, "information_schema"):
 		if src := s.bigPartitions(st.Where); src != nil && strings.EqualFold(st.From.Name, "partitions_meta") {
@@ -251,8 +254,8 @@ func (s *session) tableSource(st *sqlparse.Select) (*source, error) {
 	if t.state == stateRestore && s.restoring(t) {
 		return nil, analyzing(5014, "HY000", "", "Table state is not NORMAL: 'RESTORING'")
 	}
-	if t.kind != kindTable {
-		return nil, plainError("The simulator does not compute the rows of views")
+	if t.isView() {
+		return s.viewSource(t)
 	}
 	src := &source{}
 	for _, col := range t.columns {

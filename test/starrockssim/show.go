@@ -13,7 +13,7 @@ import (
 func defaultConfig() map[string]string {
 	return map[string]string{"run_mode": "shared_nothing", "enable_backup_materialized_view": "false", "default_replication_num": "3",
 		"backup_job_default_timeout_ms": "86400000", "tablet_create_timeout_second": "10", "enable_colocate_restore": "false",
-		"max_upload_task_per_be": "0", "max_download_task_per_be": "0", "history_job_keep_max_second": "604800", "enable_udf": "false"}
+		"max_upload_task_per_be": "0", "max_download_task_per_be": "0", "dynamic_partition_enable": "true", "dynamic_partition_check_interval_seconds": "600", "enable_display_shadow_partitions": "false", "history_job_keep_max_second": "604800", "enable_udf": "false"}
 }
 
 // show answers the SHOW statements that need no other locking; mu is held.
@@ -57,7 +57,13 @@ func (s *session) show(st sqlparse.Statement) (r *mysqlwire.Result, known bool, 
 		r, err = s.showAlter(st)
 	case *sqlparse.ShowLoad:
 		r = answer(loadColumns, nil)
-	case *sqlparse.ShowTableStatus, *sqlparse.ShowData, *sqlparse.ShowDynamicPartitions:
+	case *sqlparse.ShowDynamicPartitions:
+		db, err := s.database(st.Database)
+		if err != nil {
+			return nil, true, err
+		}
+		r = answer(dynamicColumns, s.c.dynamicRows(db))
+	case *sqlparse.ShowTableStatus, *sqlparse.ShowData:
 		r = &mysqlwire.Result{Columns: columns([]string{"Name"})}
 	default:
 		return nil, false, nil
@@ -125,10 +131,11 @@ func (c *Cluster) backendRows(s *session) [][]any {
 			errMsg, code = "java.net.ConnectException: Connection refused (Connection refused)", "CONNECTION_ERROR"
 		}
 		version, _, _ := strings.Cut(c.opt.Version, "-")
+		used := be.bytes()
 		rows = append(rows, []any{be.id, be.host, "9050", "9060", "8040", "8060", s.time(be.started), s.time(be.lastHeartbeat()), strconv.FormatBool(alive), "false", "false",
-			len(be.tablets), "1.930 MB", "67.272 GB", "251.972 GB", "73.30 %", "73.30 %", errMsg, version,
+			len(be.tablets), capacityText(used), capacityText(be.avail), capacityText(be.total), percent(be.total-be.avail, be.total), percent(be.total-be.avail, be.total), errMsg, version,
 			fmt.Sprintf(`{"lastSuccessReportTabletsTime":"%s"}`, be.lastHeartbeat().UTC().Format(time.DateTime)),
-			"67.274 GB", "0.00 %", "2", "8.000GB", "0", "3.13 %", "1.0 %", "Status: Disabled", "", code})
+			capacityText(used + be.avail), percent(used, used+be.avail), "2", "8.000GB", "0", "3.13 %", "1.0 %", "Status: Disabled", "", code})
 	}
 	return rows
 }
@@ -215,7 +222,9 @@ func configType(key string) string {
 		return "String"
 	case key == "default_replication_num":
 		return "short"
-	case strings.HasPrefix(key, "enable_"):
+	case key == "dynamic_partition_check_interval_seconds":
+		return "long"
+	case strings.HasPrefix(key, "enable_"), key == "dynamic_partition_enable":
 		return "boolean"
 	}
 	return "int"

@@ -46,6 +46,9 @@ func columnText(t *table, col column) string {
 	if col.hasDef {
 		text += fmt.Sprintf(" DEFAULT \"%s\"", col.def)
 	}
+	if col.gen != "" {
+		text += " AS " + col.gen
+	}
 	return text + fmt.Sprintf(" COMMENT \"%s\"", col.comment)
 }
 
@@ -102,13 +105,18 @@ func (t *table) createMV() string {
 	if t.comment != "" {
 		comment = fmt.Sprintf("COMMENT \"%s\"\n", t.comment)
 	}
-	return fmt.Sprintf("CREATE MATERIALIZED VIEW `%s` (%s)\n%s%s\nREFRESH %s\n%s\nAS %s;", t.name, strings.Join(cols, ", "), comment, t.distributedBy(), t.view.refresh,
+	return fmt.Sprintf("CREATE MATERIALIZED VIEW `%s` (%s)\n%s%s\nREFRESH %s\n%s\nAS %s;", t.name, strings.Join(cols, ", "), comment+t.view.part, t.distributedBy(), t.view.refresh,
 		t.propertiesText(), t.view.query)
 }
 
 func (t *table) distributedBy() string {
-	if t.dist.random {
+	switch {
+	case t.dist.random && (t.dist.auto || t.isMV()):
 		return "DISTRIBUTED BY RANDOM"
+	case t.dist.random:
+		return fmt.Sprintf("DISTRIBUTED BY RANDOM BUCKETS %d", t.dist.buckets)
+	case t.dist.auto:
+		return fmt.Sprintf("DISTRIBUTED BY HASH(%s)", quoteNames(t.dist.columns))
 	}
 	return fmt.Sprintf("DISTRIBUTED BY HASH(%s) BUCKETS %d ", quoteNames(t.dist.columns), t.dist.buckets)
 }

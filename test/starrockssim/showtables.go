@@ -210,7 +210,7 @@ func (s *session) showTablet(st *sqlparse.ShowTablet) *mysqlwire.Result {
 	for _, db := range s.c.sortedDatabases() {
 		for _, t := range db.sortedTables() {
 			for _, p := range t.partitions {
-				if slices.ContainsFunc(p.tablets, func(tab *tablet) bool { return tab.id == st.ID }) {
+				if slices.ContainsFunc(p.all(), func(tab *tablet) bool { return tab.id == st.ID }) {
 					return answer(names, [][]any{{db.name, t.name, p.name, t.name, db.id, t.id, p.physical, t.indexID, "true",
 						fmt.Sprintf("SHOW PROC '/dbs/%d/%d/partitions/%d/%d/%d';", db.id, t.id, p.physical, t.indexID, st.ID)}})
 				}
@@ -282,18 +282,6 @@ func (c *Cluster) AddRoutineLoad(db, name, table, state string) error {
 	return nil
 }
 
-func (s *session) showFunctions(st *sqlparse.ShowFunctions) (*mysqlwire.Result, error) {
-	if !st.Global && !st.Builtin {
-		if _, err := s.database(st.Database); err != nil {
-			return nil, err
-		}
-	}
-	if !st.Full {
-		return answer([]string{"Function Name"}, nil), nil
-	}
-	return answer([]string{"Signature", "Return Type", "Function Type", "Intermediate Type", "Properties"}, nil), nil
-}
-
 // showProc answers the paths that starkeep and its tests read.
 // procRow is a table's row in SHOW PROC '/dbs/<id>'.
 func (t *table) procRow() []any {
@@ -305,11 +293,11 @@ func (t *table) procRow() []any {
 		kind = "MATERIALIZED_VIEW"
 	}
 	for _, p := range append(slices.Clone(t.partitions), t.temp...) {
-		for _, tab := range p.tablets {
+		for _, tab := range p.all() {
 			replicas += len(tab.replicas)
 		}
 	}
-	return []any{t.id, t.name, "1", strings.Join(t.part.columns, ", "), len(t.partitions), t.state, kind, nil, replicas, t.part.kind, nil}
+	return []any{t.id, t.name, 1 + len(t.rollups), strings.Join(t.part.columns, ", "), len(t.partitions), t.state, kind, nil, replicas, t.part.kind, nil}
 }
 
 func (s *session) showProc(st *sqlparse.ShowProc) (*mysqlwire.Result, error) {
@@ -323,8 +311,10 @@ func (s *session) showProc(st *sqlparse.ShowProc) (*mysqlwire.Result, error) {
 		return answer(frontendColumns, c.frontendRows(s)), nil
 	case parts[0] == "backends":
 		return answer(backendColumns, c.backendRows(s)), nil
-	case parts[0] == "transactions" && len(parts) == 3:
-		return answer(txnColumns, nil), nil
+	case parts[0] == "transactions":
+		return s.transactionProc(parts[1:]), nil
+	case parts[0] == "colocation_group":
+		return answer(colocationColumns, c.colocationRows()), nil
 	case parts[0] == "dbs" && len(parts) == 1:
 		var rows [][]any
 		for _, db := range c.sortedDatabases() {

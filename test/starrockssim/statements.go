@@ -7,8 +7,19 @@ import (
 	"starkeep/test/starrockssim/sqlparse"
 )
 
-// run answers one statement.
+// run answers one statement, as the cluster's version does.
 func (s *session) run(st sqlparse.Statement) (*mysqlwire.Result, error) {
+	if err := s.c.grammar(st); err != nil {
+		return nil, err
+	}
+	r, err := s.answer(st)
+	if missing := s.c.missingColumns(st); err == nil && len(missing) > 0 {
+		r = s.c.shownColumns(r, missing)
+	}
+	return r, s.c.wireError(err)
+}
+
+func (s *session) answer(st sqlparse.Statement) (*mysqlwire.Result, error) {
 	if err := s.reachLeader(st); err != nil {
 		return nil, err
 	}
@@ -50,6 +61,7 @@ func (s *session) reachLeader(st sqlparse.Statement) error {
 		*sqlparse.CreateDatabase, *sqlparse.DropDatabase, *sqlparse.RenameDatabase, *sqlparse.CreateTable, *sqlparse.DropTable, *sqlparse.AlterTable,
 		*sqlparse.TruncateTable, *sqlparse.Insert, *sqlparse.Delete, *sqlparse.Grant, *sqlparse.CreateView, *sqlparse.DropView,
 		*sqlparse.CreateMaterializedView, *sqlparse.AlterMaterializedView, *sqlparse.DropMaterializedView, *sqlparse.RecoverTable,
+		*sqlparse.CreateFunction, *sqlparse.DropFunction,
 		*sqlparse.CreateUser, *sqlparse.CreateRole, *sqlparse.DropUser, *sqlparse.DropRole, *sqlparse.ShowMaterializedViews:
 		local = false
 	case *sqlparse.ShowSimple:
@@ -97,6 +109,10 @@ func (s *session) change(st sqlparse.Statement) (known bool, err error) {
 		return true, c.alterView(s, st)
 	case *sqlparse.DropView:
 		return true, c.dropTable(s, st.Name, st.IfExists, true, kindView)
+	case *sqlparse.CreateFunction:
+		return true, c.createFunction(s, st)
+	case *sqlparse.DropFunction:
+		return true, c.dropFunction(s, st)
 	case *sqlparse.CreateMaterializedView:
 		return true, c.createMV(s, st)
 	case *sqlparse.DropMaterializedView:

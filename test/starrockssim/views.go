@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"starkeep/test/starrockssim/mysqlwire"
 	"starkeep/test/starrockssim/sqlparse"
 )
 
@@ -91,20 +90,11 @@ func (s *session) viewBody(q *sqlparse.Select, names []sqlparse.ViewColumn) (*vi
 		} else {
 			name = firstOf(name, text)
 			cols = append(cols, viewColumnOf(name, "bigint"))
-			text += " AS `" + name + "`"
+			text = qualified(item.Expr, prefix, base) + " AS `" + name + "`"
 		}
 		items = append(items, text)
 	}
-	body.query = "SELECT " + strings.Join(items, ", ")
-	if q.From != nil {
-		rest := q.Text()
-		body.query += "\nFROM " + prefix
-		if i := strings.Index(strings.ToUpper(rest), " WHERE "); i >= 0 {
-			body.query += "\n" + rest[i+1:]
-		} else if i := strings.Index(strings.ToUpper(rest), " GROUP BY "); i >= 0 {
-			body.query += "\n" + rest[i+1:]
-		}
-	}
+	body.query = body.print(q, items, prefix, base)
 	for i := range cols {
 		vc := viewColumn{name: cols[i].name}
 		if i < len(names) {
@@ -127,9 +117,27 @@ func firstOf(a, b string) string {
 	return b
 }
 
-// createMV creates an asynchronous materialized view. Its data is not computed: the view is there for what happens to
-// views on tables that are swapped, backed up and restored.
+// partitionMV makes a view partitioned by a column of its base: its partitions are the base's, and come with a refresh.
+func (c *Cluster) partitionMV(t *table, by []sqlparse.Expr) error {
+	ref, ok := by[0].(*sqlparse.ColumnRef)
+	base := c.baseOf(t)
+	if !ok || len(by) > 1 || base == nil {
+		return plainError("The simulator partitions materialized views by one column of a table")
+	}
+	name := ref.Parts[len(ref.Parts)-1]
+	t.part = partitioning{kind: base.part.kind, columns: []string{name}}
+	if t.part.kind == byExprRange {
+		t.part.kind = byRange
+	}
+	t.view.part = "PARTITION BY (`" + name + "`)\n"
+	return nil
+}
+
+// createMV creates an asynchronous materialized view.
 func (c *Cluster) createMV(s *session, st *sqlparse.CreateMaterializedView) error {
+	if !st.Async {
+		return c.createSyncMV(s, st)
+	}
 	db, err := s.database(st.Name.Database)
 	if err != nil {
 		return err
@@ -142,9 +150,6 @@ func (c *Cluster) createMV(s *session, st *sqlparse.CreateMaterializedView) erro
 			return nil
 		}
 		return analyzing(1050, "42S01", "", "Table '%s' already exists", st.Name.Name)
-	}
-	if !st.Async {
-		return plainError("The simulator has no synchronous materialized views")
 	}
 	t := &table{name: st.Name.Name, kind: kindMV, created: time.Now().UTC(), comment: st.Comment, state: stateNormal, keys: duplicateKeys, replicas: 3, props: map[string]string{"replicated_storage": "true", "storage_medium": "HDD"}}
 	if t.view, t.columns, err = s.viewBody(st.Query, st.Columns); err != nil {
@@ -171,28 +176,20 @@ func (c *Cluster) createMV(s *session, st *sqlparse.CreateMaterializedView) erro
 	}
 	t.schemaHash = t.hashSchema()
 	t.part.kind = unpartitioned
-	if err := c.createPartitions(t, []*partition{t.blank(t.name)}); err != nil {
+	partitions := []*partition{t.blank(t.name)}
+	if len(st.PartitionBy) > 0 {
+		if partitions, err = nil, c.partitionMV(t, st.PartitionBy); err != nil {
+			return err
+		}
+	}
+	if err := c.createPartitions(t, partitions); err != nil {
 		return err
 	}
 	db.tables[t.name] = t
-	return nil
-}
-
-// refreshMV answers with the id of a query: nothing is computed. The task that refreshes a view keeps the name of the
-// database it was made in, so it fails after a rename of the database (starrocks-measured, part D).
-func (c *Cluster) refreshMV(s *session, st *sqlparse.RefreshMaterializedView) (*mysqlwire.Result, error) {
-	db, t, err := s.table(st.Name)
-	if err != nil {
-		return nil, err
+	if !strings.HasPrefix(t.view.refresh, "DEFERRED") { // IMMEDIATE is what is not written
+		_, err = c.refreshMV(s, &sqlparse.RefreshMaterializedView{Name: sqlparse.TableName{Database: db.name, Name: t.name}})
 	}
-	if !t.isMV() {
-		return nil, tableNotFound(st.Name.Name)
-	}
-	if db.name != t.view.home {
-		return nil, plainError("execute task mv-%d failed: materialized view:%d in database:%s do not exist when refreshing", t.id, t.id, t.view.home)
-	}
-	id := md5hex([]byte(fmt.Sprint(t.id, time.Now().UnixNano())))
-	return answer([]string{"QUERY_ID"}, [][]any{{id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:]}}), nil
+	return err
 }
 
 func (c *Cluster) alterMV(s *session, st *sqlparse.AlterMaterializedView) error {
@@ -235,6 +232,6 @@ func (c *Cluster) activateMV(db *database, t *table) error {
 		}
 		bases[i] = baseTable{home.name, b.table, home.id, home.tables[b.table].id}
 	}
-	t.view.bases, t.view.active, t.view.reason = bases, true, ""
+	t.view.bases, t.view.active, t.view.reason, t.view.doubts = bases, true, "", nil
 	return nil
 }

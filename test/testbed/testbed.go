@@ -36,6 +36,7 @@ type Options struct {
 	Tick      time.Duration // of the simulated FE; default 20 ms
 	Frontends int           // default 1
 	Backends  int           // default 3
+	Version   string        // of the simulated StarRocks; default: the one that was measured
 	Timing    string        // further lines of the cluster profile's timing, in YAML, four spaces deep
 	Heartbeat time.Duration // default 2 s
 	Password  string        // of the StarRocks user; "" for none
@@ -135,7 +136,7 @@ func (b *Bed) Dial(t testing.TB, namespace string) client.Client {
 func (b *Bed) startSim(t testing.TB, o Options) {
 	t.Helper()
 	sim, err := starrockssim.Start(starrockssim.Options{
-		Name: "bed", Tick: o.Tick, Frontends: o.Frontends, Backends: o.Backends, Users: map[string]string{"root": "", "starkeep": o.Password},
+		Name: "bed", Tick: o.Tick, Frontends: o.Frontends, Backends: o.Backends, Version: o.Version, Users: map[string]string{"root": "", "starkeep": o.Password},
 		OpenStore: openNative(o.Repositories),
 	})
 	if err != nil {

@@ -160,6 +160,10 @@ func (p *parser) drop() Statement {
 		s := &DropDatabase{IfExists: p.ifExists(), Name: p.identifier()}
 		s.Force = p.kw("FORCE")
 		return s
+	case p.kw("FUNCTION"):
+		return p.dropFunction(false)
+	case p.kw("GLOBAL", "FUNCTION"):
+		return p.dropFunction(true)
 	case p.kw("VIEW"):
 		return &DropView{IfExists: p.ifExists(), Name: p.tableName()}
 	case p.kw("MATERIALIZED"):
@@ -178,6 +182,9 @@ func (p *parser) drop() Statement {
 
 func (p *parser) create() Statement {
 	start := p.last()
+	if f := p.createFunction(); f != nil {
+		return f
+	}
 	switch {
 	case p.kw("TABLE"):
 		return p.createTable()

@@ -120,6 +120,8 @@ func (l *lexer) scan(t *token) int {
 		return scanBackquoted(rest, t)
 	case c == '\'' || c == '"':
 		return scanString(rest, t)
+	case strings.HasPrefix(rest, "$$"):
+		return scanCode(rest, t)
 	case isDigit(c), c == '.' && isFraction(rest[1:]):
 		return scanNumber(rest, t)
 	case isLetter(c):
@@ -185,6 +187,16 @@ func scanString(s string, t *token) int {
 		}
 	}
 	return 0
+}
+
+// scanCode reads $$…$$, the code of a function.
+func scanCode(s string, t *token) int {
+	n := strings.Index(s[2:], "$$")
+	if n < 0 {
+		return 0
+	}
+	t.kind, t.text = tokString, s[2:n+2]
+	return n + 4
 }
 
 // scanNumber reads 12, 1.5, .1, 1e3; digits with letters behind are an identifier (1x).
