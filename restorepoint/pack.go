@@ -6,13 +6,13 @@ import "slices"
 //
 // A table that fits into one unit is not divided, so it is consistent at one instant; a bigger one begins a unit of
 // its own. A Whole table is never divided, and a single part never, whatever the limits say. In a restore (Part.Snapshot
-// is set) all parts of a unit come from one native snapshot and have one replication number, because a RESTORE
-// statement names one of each; a Whole table must then lie in one snapshot.
+// is set) all parts of a unit have one replication number, because a RESTORE statement names one; they come from one
+// native snapshot, but for units that are to be composed (see composed).
 func Pack(parts []Part, limits Limits) []Unit {
-	p := packer{parts: parts, limits: limits, open: map[unitKey]int{}}
+	p := packer{parts: parts, limits: limits, open: map[unitKey]int{}, composed: composed(parts, limits)}
 	for from := 0; from < len(parts); {
 		to := from + 1
-		for to < len(parts) && parts[to].Table == parts[from].Table && keyOf(parts[to]) == keyOf(parts[from]) {
+		for to < len(parts) && parts[to].Table == parts[from].Table && p.keyOf(parts[to]) == p.keyOf(parts[from]) {
 			to++
 		}
 		p.table(Range{From: from, To: to, Whole: anyWhole(parts[from:to])})
@@ -26,15 +26,20 @@ func Pack(parts []Part, limits Limits) []Unit {
 
 // unitKey is what all parts of a unit have in common.
 type unitKey struct {
-	snapshot    string
+	composed    bool
+	snapshot    string // "" if composed
 	replication int
+	lane        string
 }
 
-func keyOf(p Part) unitKey {
-	if p.Snapshot == "" {
+func (p *packer) keyOf(part Part) unitKey {
+	switch {
+	case part.Snapshot == "":
 		return unitKey{} // a BACKUP statement asks for no replication number
+	case p.composed(part):
+		return unitKey{composed: true, replication: part.Replication, lane: part.Lane}
 	}
-	return unitKey{snapshot: p.Snapshot, replication: p.Replication}
+	return unitKey{snapshot: part.Snapshot, replication: part.Replication, lane: part.Lane}
 }
 
 type packer struct {
@@ -43,12 +48,14 @@ type packer struct {
 	units  []Unit
 	loads  []Limits        // what is in each unit
 	open   map[unitKey]int // the unit that still takes parts, as index
+
+	composed func(Part) bool
 }
 
 // table places the parts of one table.
 func (p *packer) table(r Range) {
 	load := loadOf(p.parts[r.From:r.To])
-	i, ok := p.open[keyOf(p.parts[r.From])]
+	i, ok := p.open[p.keyOf(p.parts[r.From])]
 	if !ok || !p.fits(p.loads[i], load) {
 		i = p.begin(r.From)
 	}
@@ -69,7 +76,7 @@ func (p *packer) table(r Range) {
 func (p *packer) begin(part int) int {
 	p.units = append(p.units, Unit{Number: len(p.units) + 1, Attempt: 1})
 	p.loads = append(p.loads, Limits{})
-	p.open[keyOf(p.parts[part])] = len(p.units) - 1
+	p.open[p.keyOf(p.parts[part])] = len(p.units) - 1
 	return len(p.units) - 1
 }
 

@@ -106,7 +106,7 @@ func randomParts(r *rand.Rand) []Part {
 func packProblem(parts []Part, limits Limits, units []Unit) string {
 	unitOf := make([]int, len(parts))
 	for _, u := range units {
-		p := packer{limits: limits}
+		p := packer{limits: limits, composed: composed(parts, limits)}
 		chosen := u.Of(parts)
 		if len(chosen) == 0 {
 			return "an empty unit"
@@ -114,7 +114,7 @@ func packProblem(parts []Part, limits Limits, units []Unit) string {
 		tables := map[string]bool{}
 		for i, part := range chosen {
 			tables[part.Table] = true
-			if keyOf(part) != keyOf(chosen[0]) {
+			if p.keyOf(part) != p.keyOf(chosen[0]) {
 				return fmt.Sprintf("unit %d mixes %+v and %+v", u.Number, chosen[0], part)
 			}
 			if index := u.Indexes()[i]; unitOf[index] != 0 {

@@ -16,6 +16,9 @@ type Part struct {
 	// later RESTORE (design §6 rule 16).
 	Whole    bool   `json:"whole,omitempty"`
 	Snapshot string `json:"snapshot,omitempty"` // restore: label of the native snapshot that holds it
+	// Lane tells apart, in a restore, what must not share a RESTORE statement: what is brought into existing tables, and
+	// how, from what makes new ones. A table may have parts in several lanes.
+	Lane string `json:"lane,omitempty"`
 }
 
 // Range is a half-open range of indexes into a database's parts.
