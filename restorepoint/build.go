@@ -37,6 +37,7 @@ func (m *Manifest) Add(r SnapshotRecord, recordSHA256 string) error {
 func (m *Manifest) Carry(from Manifest, keep func(database string, t Table, p Partition) bool) error {
 	used := map[string]bool{}
 	for _, d := range from.Databases {
+		m.AddObjects(d.Name, d.ID, d.Objects)
 		kept := Database{Name: d.Name, ID: d.ID}
 		for _, t := range d.Tables {
 			all := t.Partitions
@@ -75,6 +76,7 @@ func (m *Manifest) merge(d Database) error {
 		return nil
 	}
 	have := &m.Databases[at]
+	have.ID = cmp.Or(have.ID, d.ID)
 	places := make(map[string]int, len(have.Tables))
 	for i, t := range have.Tables {
 		places[t.Name] = i
@@ -92,6 +94,9 @@ func (m *Manifest) merge(d Database) error {
 			continue
 		}
 		t.Partitions = append(have.Tables[i].Partitions, t.Partitions...)
+		if t.Fingerprint == nil { // of partitions that are carried over; their columns are the same
+			t.Fingerprint = have.Tables[i].Fingerprint
+		}
 		have.Tables[i] = t
 	}
 	return nil
@@ -117,6 +122,7 @@ func (m *Manifest) Sort() {
 	slices.SortFunc(m.Databases, func(a, b Database) int { return cmp.Compare(a.Name, b.Name) })
 	for _, d := range m.Databases {
 		SortTables(d.Tables)
+		d.Objects.sort()
 	}
 	slices.SortFunc(m.NotCovered, func(a, b NotCovered) int {
 		return cmp.Or(cmp.Compare(a.Database, b.Database), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
@@ -139,6 +145,9 @@ func (m Manifest) count() Counts {
 	c := Counts{Databases: len(m.Databases), Failed: len(m.Failed), NotCovered: len(m.NotCovered)}
 	for _, d := range m.Databases {
 		c.Tables += len(d.Tables)
+		c.Views += len(d.Views)
+		c.MaterializedViews += len(d.MaterializedViews)
+		c.Functions += len(d.Functions)
 		for _, t := range d.Tables {
 			c.Partitions += len(t.Partitions)
 			for _, p := range t.Partitions {
@@ -154,5 +163,5 @@ func (m Manifest) count() Counts {
 // Summary is what a list of restore points shows.
 func (m Manifest) Summary() PointSummary {
 	return PointSummary{ID: m.ID, Cluster: m.Cluster.Name, Repository: m.Repository.Name, CreatedAt: m.CreatedAt,
-		Complete: m.Complete, Parent: m.Parent, Tags: m.Tags, Counts: m.Counts}
+		Complete: m.Complete, Parent: m.Parent, Tags: m.Tags, Origin: m.Origin, Counts: m.Counts}
 }

@@ -7,12 +7,12 @@ import (
 
 func TestProof(t *testing.T) {
 	want := Table{Name: "t", Partitions: []Partition{
-		{Name: "p1", Physical: []Physical{{ID: 1, Version: 7}}, Rows: 100, RowsExact: true, Tablets: 2},
+		{Name: "p1", Physical: []Physical{{ID: 1, Version: 7}}, Rows: 100, RowsExact: true, Tablets: 2, Fingerprint: &Fingerprint{FingerprintAlgorithm, "full", 9, "1", "1"}},
 		{Name: "p2", Physical: []Physical{{ID: 2, Version: 3}, {ID: 3, Version: 1}}, Rows: 5, Tablets: 4},
 	}}
 	good := func() Restored {
 		return Restored{ID: 20, Partitions: []RestoredPartition{
-			{Name: "p1", Versions: []int64{7}, Tablets: 2, Rows: 100, RowsExact: true},
+			{Name: "p1", Versions: []int64{7}, Tablets: 2, Rows: 100, RowsExact: true, Fingerprint: &Fingerprint{FingerprintAlgorithm, "full", 9, "1", "1"}},
 			{Name: "p2", Versions: []int64{1, 3}, Tablets: 4, Rows: 5, RowsExact: true},
 		}}
 	}
@@ -39,6 +39,8 @@ func TestProof(t *testing.T) {
 		"a partition added since":       {change: func(r *Restored) { r.Live = true; r.Partitions = append(r.Partitions, RestoredPartition{Name: "x"}) }, notCompared: 1},
 		"older though loads may come":   {change: func(r *Restored) { r.Live = true; r.Partitions[1].Versions = []int64{1, 2} }, differences: `partition "p2": version is [1 2], want [1 3]`},
 		"a physical one added by loads": {change: func(r *Restored) { r.Live = true; r.Partitions[1].Versions = []int64{3, 1, 2} }, notCompared: 1},
+		"fingerprint":                   {change: func(r *Restored) { r.Partitions[0].Fingerprint.Sum = "2" }, differences: `partition "p1": fingerprint is 2/1 over 9 rows (full), want 1/1 over 9 rows (full)`, notCompared: 1},
+		"no fingerprint":                {change: func(r *Restored) { r.Partitions[0].Fingerprint = nil }, notCompared: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := good()

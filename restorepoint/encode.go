@@ -69,7 +69,7 @@ func DecodeSnapshotRecord(data []byte) (SnapshotRecord, error) {
 func DecodeSummary(r io.Reader) (PointSummary, error) {
 	var m Manifest
 	fields := map[string]any{"formatVersion": &m.FormatVersion, "id": &m.ID, "cluster": &m.Cluster, "repository": &m.Repository,
-		"createdAt": &m.CreatedAt, "complete": &m.Complete, "parent": &m.Parent, "tags": &m.Tags, "counts": &m.Counts}
+		"createdAt": &m.CreatedAt, "complete": &m.Complete, "parent": &m.Parent, "tags": &m.Tags, "origin": &m.Origin, "counts": &m.Counts}
 	if err := decodeHead(json.NewDecoder(r), fields); err != nil {
 		return PointSummary{}, fmt.Errorf("manifest: %w: %w", ErrFormat, err)
 	}

@@ -13,7 +13,7 @@ func TestFormatsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, typ := range []reflect.Type{reflect.TypeFor[Manifest](), reflect.TypeFor[SnapshotRecord](), reflect.TypeFor[Object](), reflect.TypeFor[Part](), reflect.TypeFor[Unit]()} {
+	for _, typ := range []reflect.Type{reflect.TypeFor[Manifest](), reflect.TypeFor[SnapshotRecord](), reflect.TypeFor[Object](), reflect.TypeFor[Report](), reflect.TypeFor[DrillRecord](), reflect.TypeFor[Part](), reflect.TypeFor[Unit]()} {
 		for _, name := range fieldNames(typ) {
 			if !strings.Contains(string(text), "`"+name+"`") && !strings.Contains(string(text), `"`+name+`":`) {
 				t.Errorf("docs/formats.md does not explain %q of %s", name, typ.Name())
@@ -24,7 +24,7 @@ func TestFormatsAreDocumented(t *testing.T) {
 
 // fieldNames lists the JSON names of a type and of those it is made of.
 func fieldNames(t reflect.Type) []string {
-	if t.Kind() == reflect.Slice {
+	if t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer {
 		return fieldNames(t.Elem())
 	}
 	if t.Kind() != reflect.Struct || !strings.HasSuffix(t.PkgPath(), "restorepoint") {
@@ -33,7 +33,9 @@ func fieldNames(t reflect.Type) []string {
 	var list []string
 	for i := range t.NumField() {
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		list = append(list, name)
+		if name != "" { // its fields stand in this one
+			list = append(list, name)
+		}
 		list = append(list, fieldNames(t.Field(i).Type)...)
 	}
 	return list

@@ -69,6 +69,9 @@ const (
 	KeySnapshot KeyKind = "snapshot"
 	KeyObjects  KeyKind = "objects"
 	KeyPlan     KeyKind = "plan"
+	KeyProof    KeyKind = "proof"
+	KeyReport   KeyKind = "report"
+	KeyDrill    KeyKind = "drill"
 	KeyProbe    KeyKind = "probe"
 )
 
@@ -76,12 +79,12 @@ const (
 type Key struct {
 	Kind    KeyKind
 	Cluster string
-	Point   string // KeyManifest
+	Point   string // KeyManifest, KeyReport, KeyDrill
 	Label   string // KeySnapshot, KeyObjects
-	Number  int    // KeyObjects: 1, 2, …
-	Run     string // KeyPlan: the point id of a backup, or the run of a restore; KeyProbe: the scratch database
+	Number  int    // KeyObjects: 1, 2, …; KeyProof: index of the table in its plan
+	Run     string // KeyPlan, KeyProof: the point id of a backup, or the run of a restore; KeyProbe: the scratch database; KeyReport, KeyDrill: as NewPointID
 	File    string // KeyProbe
-	// Database of a KeyPlan. "" if the name was too long for a key: the plan itself says which it is.
+	// Database of a KeyPlan or KeyProof. "" if the name was too long for a key: the plan itself says which it is.
 	Database string
 }
 
@@ -116,12 +119,17 @@ func PlanPrefix(cluster, run string) string { return ClusterPrefix(cluster) + "p
 // restore. The database's name is percent-escaped; one that would be too long for a file name is shortened and told
 // apart by a digest.
 func PlanKey(cluster, run, database string) string {
+	return PlanPrefix(cluster, run) + fileName(database) + planExt
+}
+
+// fileName is a database's name as a file's.
+func fileName(database string) string {
 	name := strings.ReplaceAll(url.QueryEscape(database), "~", "%7E")
 	if len(name) > maxPlanName || name == "" {
 		short := sanitize(database)
 		name = "~" + short[:min(len(short), 40)] + "-" + digest(32, database)
 	}
-	return PlanPrefix(cluster, run) + name + planExt
+	return name
 }
 
 // ProbePrefix is the prefix of the objects with which one repository's rights are tried; run is [A-Za-z0-9_.-].
@@ -145,8 +153,11 @@ func parseKey(key string) (Key, bool) {
 		return Key{}, false
 	}
 	parts := strings.Split(rest, "/")
-	if len(parts) != 4 || CheckClusterName(parts[0]) != nil || !isSegment(parts[2]) {
+	if len(parts) < 4 || CheckClusterName(parts[0]) != nil || !isSegment(parts[2]) {
 		return Key{}, false
+	}
+	if len(parts) > 4 {
+		return parsePointFile(parts)
 	}
 	cluster, id, file := parts[0], parts[2], parts[3]
 	switch parts[1] {
@@ -157,6 +168,8 @@ func parseKey(key string) (Key, bool) {
 		return parseSnapshotFile(Key{Cluster: cluster, Label: id}, file)
 	case "plans":
 		return parsePlanFile(Key{Kind: KeyPlan, Cluster: cluster, Run: id}, file)
+	case "proofs":
+		return parseProofFile(Key{Kind: KeyProof, Cluster: cluster, Run: id}, file)
 	case "probes":
 		return Key{Kind: KeyProbe, Cluster: cluster, Run: id, File: file}, isSegment(file)
 	}

@@ -23,6 +23,11 @@ func Label(database, seed string, unit, attempt int) string {
 	return "sk_" + name + tail
 }
 
+var ownLabel = regexp.MustCompile(`^sk_[A-Za-z0-9_]*_[0-9a-f]{12}_u[0-9]+_a[0-9]+$`)
+
+// IsLabel tells labels that Label makes.
+func IsLabel(label string) bool { return ownLabel.MatchString(label) }
+
 // BesideTable is the name under which a swap restore creates a table next to the live one. The seed is the restore's
 // FirstRunID: all tables of one restore have the same ending.
 func BesideTable(table, seed string) string { return table + "__restore_" + digest(8, seed) }

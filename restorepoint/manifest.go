@@ -20,13 +20,18 @@ type Manifest struct {
 	Complete      bool              `json:"complete"` // nothing that was selected is missing: Failed is empty
 	Parent        string            `json:"parent,omitempty"`
 	Tags          map[string]string `json:"tags,omitempty"`
+	Origin        string            `json:"origin,omitempty"` // OriginAdopted, or "" for a backup
 	Counts        Counts            `json:"counts"`
 	Spec          json.RawMessage   `json:"spec,omitempty"` // the workflow's input, as given
 	Snapshots     []SnapshotRef     `json:"snapshots"`
 	Databases     []Database        `json:"databases"`
 	NotCovered    []NotCovered      `json:"notCovered,omitempty"` // selected, but of a kind that is not backed up
 	Failed        []FailedObject    `json:"failed,omitempty"`     // selected, tried, and missing in this point
+	NotKnown      []string          `json:"notKnown,omitempty"`   // adopted: what the repository does not tell, so that it is never compared
 }
+
+// OriginAdopted marks a restore point made of a native snapshot that starkeep did not make.
+const OriginAdopted = "adopted"
 
 // Cluster is where a restore point comes from.
 type Cluster struct {
@@ -53,6 +58,10 @@ type Counts struct {
 	Bytes      int64 `json:"bytes"`
 	Failed     int   `json:"failed"`
 	NotCovered int   `json:"notCovered"`
+
+	Views             int `json:"views,omitempty"`
+	MaterializedViews int `json:"materializedViews,omitempty"`
+	Functions         int `json:"functions,omitempty"`
 }
 
 // SnapshotRef points to the record of a native snapshot.
@@ -76,6 +85,7 @@ type Database struct {
 	Name   string  `json:"name"`
 	ID     int64   `json:"id"`
 	Tables []Table `json:"tables"`
+	Objects
 }
 
 // Table is a table as it was when backed up.
@@ -91,6 +101,7 @@ type Table struct {
 	Schema          string            `json:"schema,omitempty"` // digest: equal for equal columns, keys and indexes
 	Properties      map[string]string `json:"properties,omitempty"`
 	Grants          []Grant           `json:"grants,omitempty"`
+	Fingerprint     *Hashed           `json:"fingerprint,omitempty"` // columns that its partitions' fingerprints take in
 	Partitions      []Partition       `json:"partitions"`
 }
 
@@ -114,6 +125,8 @@ type Partition struct {
 	Bytes       int64      `json:"bytes"`               // of its objects in the native snapshot
 	Tablets     int        `json:"tablets"`
 	Snapshot    string     `json:"snapshot,omitempty"` // label of the native snapshot; left out in a SnapshotRecord
+	// Fingerprint of its rows, read at the very version that was saved; nil where none was asked for or could be had.
+	Fingerprint *Fingerprint `json:"fingerprint,omitempty"`
 }
 
 // Physical is one physical partition of a partition, with the version whose data was saved.
@@ -172,5 +185,6 @@ type PointSummary struct {
 	Complete   bool              `json:"complete"`
 	Parent     string            `json:"parent,omitempty"`
 	Tags       map[string]string `json:"tags,omitempty"`
+	Origin     string            `json:"origin,omitempty"`
 	Counts     Counts            `json:"counts"`
 }

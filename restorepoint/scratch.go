@@ -21,5 +21,5 @@ func ScratchLabels(database string) string { return "sk_" + database + "_" }
 
 // ScratchPrefixes are the prefixes of all that a check writes down about a scratch database of the cluster.
 func ScratchPrefixes(cluster, database string) []string {
-	return []string{ProbePrefix(cluster, database), PlanPrefix(cluster, database), ClusterPrefix(cluster) + "snapshots/" + ScratchLabels(database)}
+	return []string{ProbePrefix(cluster, database), PlanPrefix(cluster, database), ProofPrefix(cluster, database), ClusterPrefix(cluster) + "snapshots/" + ScratchLabels(database)}
 }

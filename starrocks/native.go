@@ -62,6 +62,9 @@ func (s Snapshot) MetaKey(content []byte) string {
 	return s.Prefix() + metaName + "." + md5Hex(content)
 }
 
+// MetaPrefix is the beginning of the __meta keys. A whole snapshot has one.
+func (s Snapshot) MetaPrefix() string { return s.Prefix() + metaName }
+
 // TabletDir is the directory that holds a tablet's files.
 func (s Snapshot) TabletDir(p TabletPath) string { return s.Content() + p.dir() + "/" }
 
