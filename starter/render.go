@@ -119,50 +119,6 @@ func writeNotCovered(w io.Writer, left []spec.NotCovered) {
 	writeTable(w, []column{{"KIND", false}, {"NAME", false}, {"REASON", false}}, rows)
 }
 
-// writePlan shows what a restore will do to each table. Its totals are those of the tables that are not refused.
-func writePlan(w io.Writer, r spec.RestoreResult) {
-	fmt.Fprintf(w, "Restore from %s would do this:\n\n", oneLine(r.Point))
-	columns := []column{{"TABLE", false}, {"ACTION", false}, {"FROM", false}, {"PARTITIONS", true}, {"TABLETS", true}, {"BYTES", true}, {"NOTE", false}}
-	var rows [][]string
-	var partitions, tablets, bytes int64
-	actions := map[string]int64{}
-	for _, p := range r.Plan {
-		target := p.Database + "." + p.Table
-		from := ""
-		if p.From != target {
-			from = p.From
-		}
-		actions[p.Action]++
-		if p.Action != spec.ActionRefuse {
-			partitions, tablets, bytes = partitions+int64(p.Partitions), tablets+p.Tablets, bytes+p.Bytes
-		}
-		rows = append(rows, []string{oneLine(target), oneLine(p.Action), oneLine(from), count(p.Partitions), count(p.Tablets), size(p.Bytes), oneLine(p.Note)})
-	}
-	writeTable(w, columns, rows)
-	fmt.Fprintf(w, "\n%s: %s, %s, %s.\n", actionsText(actions), plural(partitions, "partition", "partitions"), plural(tablets, "tablet", "tablets"), size(bytes))
-	if len(r.Plan) >= spec.MaxListed {
-		fmt.Fprintf(w, "(There are more tables; the first %d are listed and counted.)\n", len(r.Plan))
-	}
-	if actions[spec.ActionSwap] > 0 {
-		fmt.Fprintln(w, "swap: restored beside the live table and proven, then exchanged; the old table is kept for a while and can be put back.")
-	}
-	writeWarnings(w, r.Warnings)
-}
-
-// actionsText counts actions: "3 create, 2 swap".
-func actionsText(actions map[string]int64) string {
-	var parts []string
-	for _, action := range []string{spec.ActionCreate, spec.ActionSwap, spec.ActionAdd, spec.ActionRefuse} {
-		if n := actions[action]; n > 0 {
-			parts = append(parts, count(n)+" "+action)
-		}
-	}
-	if len(parts) == 0 {
-		return "nothing"
-	}
-	return strings.Join(parts, ", ")
-}
-
 // writeRestore shows what was restored and how it was proven. A run whose proof failed must not read like one that is.
 func writeRestore(w io.Writer, r spec.RestoreResult, proven bool) {
 	fmt.Fprintf(w, "Restored from %s.\n", oneLine(r.Point))
@@ -174,7 +130,16 @@ func writeRestore(w io.Writer, r spec.RestoreResult, proven bool) {
 	}
 	fmt.Fprintf(w, "\n%s, %s, %s restored.\n", plural(r.Partitions, "partition", "partitions"), plural(r.Tablets, "tablet", "tablets"), size(r.Bytes))
 	writeFailed(w, r.Failed, r.FailedCount)
+	writeInterrupted(w, r.Interrupted)
+	writeSafety(w, r.Safety)
 	writeWarnings(w, r.Warnings)
+	writeReport(w, r.Report)
+}
+
+func writeReport(w io.Writer, address string) {
+	if address != "" {
+		fmt.Fprintf(w, "\nProof: %s\n", oneLine(address))
+	}
 }
 
 func proofText(proven bool) string {
@@ -217,6 +182,7 @@ func writeUndoWindow(w io.Writer, window spec.UndoWindow) {
 		rows = append(rows, []string{oneLine(t.Database + "." + t.Before), oneLine(t.Database + "." + t.Table)})
 	}
 	writeTable(w, []column{{"OLD TABLE", false}, {"LIVE TABLE", false}}, rows)
+	writeSafety(w, window.Safety)
 }
 
 func writeUndo(w io.Writer, r spec.UndoResult) {
@@ -225,6 +191,9 @@ func writeUndo(w io.Writer, r spec.UndoResult) {
 		rows = append(rows, []string{oneLine(t.Database + "." + t.Table), oneLine(t.Done), oneLine(t.Kept)})
 	}
 	writeTable(w, []column{{"TABLE", false}, {"DONE", false}, {"KEPT AS", false}}, rows)
+	if r.Restore != "" {
+		fmt.Fprintf(w, "\nWhat was replaced or overwritten is being put back by %s; see how it gets on: starkeep job watch %s\n", oneLine(r.Restore), oneLine(r.Restore))
+	}
 	writeWarnings(w, r.Warnings)
 }
 

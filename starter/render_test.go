@@ -64,12 +64,19 @@ var (
 	plannedRestore = spec.RestoreResult{
 		Point: point, DryRun: true,
 		Plan: []spec.PlannedTable{
-			{Database: "sales", Table: "orders", From: "sales.orders", Action: spec.ActionSwap, Partitions: 48, Tablets: 1200, Bytes: 13 * gib, Note: "3 grants are carried over"},
+			{Database: "sales", Table: "orders", From: "sales.orders", Action: spec.ActionSwap, Partitions: 48, Tablets: 1200, Bytes: 13 * gib,
+				Note:       "its definition becomes that of the restore point: `amount` bigint(20) NULL COMMENT \"\", was `amount` int(11) NULL COMMENT \"\"; AUTO_INCREMENT goes back to where it was at the backup",
+				Diff:       []string{" `city` varchar(20) NULL COMMENT \"\"", "-`amount` bigint(20) NULL COMMENT \"\"", "+`amount` int(11) NULL COMMENT \"\"", " ) ENGINE=OLAP"},
+				Dependents: &spec.Dependents{Views: []string{"sales.latest", "crm.orders"}, Grants: 3, ColocateGroup: "g1", DynamicPartitions: true}},
 			{Database: "sales", Table: "customers", From: "sales.customers", Action: spec.ActionCreate, Partitions: 4, Tablets: 4, Bytes: 12 << 20},
 			{Database: "sandbox", Table: "hits", From: "web.hits", Action: spec.ActionAdd, Partitions: 1, Tablets: 1, Bytes: 512},
 			{Database: "sales", Table: "lines", From: "sales.lines", Action: spec.ActionRefuse, Note: "an asynchronous materialized view reads it: sales.mv_sum"},
 		},
-		Warnings: []string{"sales.orders: AUTO_INCREMENT goes back"},
+		PlanDigest: "01234567-89abcdef-01234567-89abcdef-01234567",
+		Space: &spec.PlanSpace{Needed: 39 * gib, Available: 20 * gib, Backends: []spec.BackendSpace{{Backend: 10001, Host: "be1", Needed: 13 * gib, Available: 10 * gib},
+			{Backend: 10002, Host: "be2", Needed: 13 * gib, Available: 10 * gib}}},
+		Estimate: &spec.PlanEstimate{Seconds: 185, Statements: 2, BytesPerSecond: 100 << 20, Basis: "2 statements of 18 s and more, and 100.0 MiB/s by limits.bytesPerSecond of the cluster profile"},
+		Warnings: []string{"BE 10003 (be3) is not alive"},
 	}
 	doneRestore = spec.RestoreResult{
 		Point: point, Partitions: 52, Tablets: 1204, Bytes: 13 * gib, Undo: "undo/prod/r1", CancelRequested: true,

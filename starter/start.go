@@ -73,6 +73,9 @@ var fieldWords = regexp.MustCompile(`field "(?:[A-Za-z]+\.)?([A-Za-z]+)"`)
 func inFlags(problem string) string {
 	return fieldWords.ReplaceAllStringFunc(problem, func(field string) string {
 		name := fieldWords.FindStringSubmatch(field)[1]
+		if name == "planDigest" {
+			return "--plan"
+		}
 		var flag strings.Builder
 		for _, letter := range name {
 			if unicode.IsUpper(letter) {

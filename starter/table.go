@@ -18,6 +18,11 @@ type column struct {
 
 // writeTable writes rows under headings. A column in which no row has anything is left out, and so is an empty table.
 func writeTable(w io.Writer, columns []column, rows [][]string) {
+	writeTableWith(w, columns, rows, make([][]string, len(rows)))
+}
+
+// writeTableWith is writeTable with lines below each row, indented.
+func writeTableWith(w io.Writer, columns []column, rows [][]string, below [][]string) {
 	if len(rows) == 0 {
 		return
 	}
@@ -34,9 +39,33 @@ func writeTable(w io.Writer, columns []column, rows [][]string) {
 			widths[i] = max(widths[i], runewidth.StringWidth(col.head))
 		}
 	}
-	for _, row := range append([][]string{head}, rows...) {
+	fmt.Fprintln(w, alignRow(columns, widths, head))
+	for i, row := range rows {
 		fmt.Fprintln(w, alignRow(columns, widths, row))
+		for _, line := range below[i] {
+			fmt.Fprintln(w, "    "+line)
+		}
 	}
+}
+
+// wrap breaks text at spaces into lines of at most width columns; a longer word has a line of its own.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && runewidth.StringWidth(line)+1+runewidth.StringWidth(word) > width {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	if line != "" {
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 // alignRow pads cells to their widths, two spaces apart; columns of width 0 are left out.

@@ -1,0 +1,131 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+
+	"starkeep/restorepoint"
+	"starkeep/starrocks"
+	"starkeep/workflows/spec"
+)
+
+// need adds up the room that a table's replicas take: beside what is there, because a live table stays until a restore of
+// it is finished. Partitions that are replaced are written twice: beside, and by INSERT OVERWRITE.
+func (p *restorePlanner) need(action string, parts []restorepoint.Part) {
+	times := int64(1)
+	if action == spec.ActionReplace {
+		times = 2
+	}
+	for _, part := range parts {
+		p.needed += times * part.Bytes * int64(max(part.Replication, 1))
+	}
+}
+
+// checkSpace compares the room that is needed with what the BEs have. StarRocks places replicas of new tablets in turn, so
+// each BE gets about the same.
+func (p *restorePlanner) checkSpace() {
+	space := spec.PlanSpace{Needed: p.needed}
+	alive := aliveOf(p.backends)
+	known := true
+	for _, b := range alive {
+		known = known && b.Available > 0
+		space.Available += b.Available
+	}
+	if !known {
+		space.Available = 0
+	}
+	share := p.needed / int64(max(len(alive), 1))
+	for _, b := range alive {
+		space.Backends = append(space.Backends, spec.BackendSpace{Backend: b.ID, Host: b.Host, Needed: share, Available: b.Available})
+		switch {
+		case b.Available == 0:
+			p.warn("BE %d (%s) does not say how much room it has; about %s is needed there", b.ID, b.Host, bytesText(share))
+		case share > b.Available:
+			p.block("not enough room: BE %d (%s) has %s free and would get about %s (%s over %d BEs, all replicas counted); free or add disks, restore less, or with a smaller replicationNum",
+				b.ID, b.Host, bytesText(b.Available), bytesText(share), bytesText(p.needed), len(alive))
+		}
+	}
+	p.out.Space = &space
+}
+
+func aliveOf(backends []starrocks.Backend) []starrocks.Backend {
+	var alive []starrocks.Backend
+	for _, b := range backends {
+		if b.Alive {
+			alive = append(alive, b)
+		}
+	}
+	return alive
+}
+
+// bytesText writes bytes in binary units.
+func bytesText(n int64) string {
+	if n < 1<<10 {
+		return fmt.Sprintf("%d B", n)
+	}
+	value, unit := float64(n)/1024, 0
+	for value >= 1024 && unit < 4 {
+		value, unit = value/1024, unit+1
+	}
+	return fmt.Sprintf("%.1f %ciB", value, "KMGTP"[unit])
+}
+
+// minMeasured is how much a restore point must hold before its backup's time says anything about a rate.
+const minMeasured = 1 << 30
+
+// jobTicks is how many ticks of the FE a statement takes however small it is: 16-18 s (starrocks-measured B 28).
+const jobTicks = 6
+
+// estimate guesses how long the restore takes: each statement its ticks and its bytes, statements of one database one after
+// the other, databases side by side.
+func (p *restorePlanner) estimate(ctx context.Context) {
+	rate, basis := p.measuredRate(ctx)
+	if rate == 0 {
+		rate, basis = p.cluster.Limits.BytesPerSecond, "limits.bytesPerSecond of the cluster profile"
+	}
+	if rate <= 0 {
+		return
+	}
+	e := spec.PlanEstimate{BytesPerSecond: rate}
+	fixed := p.cluster.Timing.Tick.Seconds() * jobTicks
+	var all, longest float64
+	for _, d := range p.out.Databases {
+		var moved int64
+		for _, part := range p.plans[d.Database].Parts {
+			moved += part.Bytes * int64(max(part.Replication, 1))
+		}
+		took := float64(len(d.Units))*fixed + float64(moved)/float64(rate)
+		all += took
+		longest = max(longest, took)
+		e.Statements += len(d.Units)
+	}
+	e.Seconds = int64(max(longest, all/float64(max(1, p.out.ParallelDatabases))) + 0.5)
+	e.Basis = fmt.Sprintf("%d statements of %.0f s and more, and %s/s by %s", e.Statements, fixed, bytesText(rate), basis)
+	p.out.Estimate = &e
+}
+
+// measuredRate is what the restore point's own backup moved in a second; 0 if it was too small to tell.
+func (p *restorePlanner) measuredRate(ctx context.Context) (int64, string) {
+	var bytes int64
+	var seconds float64
+	for i, s := range p.manifest.Snapshots {
+		if i == maxMeasured {
+			break
+		}
+		record, _, err := readRecord(ctx, p.repository.Store, p.manifest.Cluster.Name, s.Label)
+		if err != nil {
+			continue
+		}
+		took := record.CreatedAt.Sub(record.ConsistentAt).Seconds() - p.cluster.Timing.Tick.Seconds()*jobTicks
+		if took > 1 {
+			bytes, seconds = bytes+s.Bytes, seconds+took
+		}
+	}
+	if bytes < minMeasured || seconds == 0 {
+		return 0, ""
+	}
+	return int64(float64(bytes) / seconds), "the time that this restore point's backup took"
+}
+
+// maxMeasured bounds the records that are read for the rate.
+const maxMeasured = 5
