@@ -175,6 +175,7 @@ type metaIndex struct {
 	SchemaHash int64        `json:"schemaHash"`
 	SchemaID   int64        `json:"schemaId"`
 	ShortKeys  int          `json:"shortKeyColumnCount"`
+	SortKey    []int        `json:"sortKeyIdxes,omitempty"`
 	Storage    string       `json:"storageType"`
 	Keys       string       `json:"keysType"`
 	DBID       int64        `json:"dbId"`

@@ -33,6 +33,9 @@ func (m *metaTable) tableOf() (*table, error) {
 	}
 	idx := m.Indexes[fmt.Sprint(m.BaseIndex)]
 	t.schemaHash, t.schemaVer = idx.SchemaHash, idx.Version
+	for _, i := range idx.SortKey {
+		t.sortKey = append(t.sortKey, t.columns[i].name)
+	}
 	t.dist = distribution{random: m.Dist.Type == "RANDOM", columns: m.Dist.ColIDs, buckets: max(m.Dist.Buckets, m.Dist.RandomB)}
 	t.dist.auto = t.dist.buckets == 0
 	readPartitioning(t, m.Part)

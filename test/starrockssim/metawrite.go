@@ -70,7 +70,7 @@ func (c *Cluster) metaOf(db *database, t *table, parts []*partition) *metaTable 
 	}
 	m.State, m.Keys, m.BaseIndex = stateNormal, t.keys, t.indexID
 	m.Indexes = map[string]metaIndex{fmt.Sprint(t.indexID): {ID: t.indexID, Schema: m.Schema, Version: t.schemaVer,
-		SchemaHash: t.schemaHash, SchemaID: t.indexID, ShortKeys: shortKeys(t), Storage: "COLUMN", Keys: t.keys}}
+		SchemaHash: t.schemaHash, SchemaID: t.indexID, ShortKeys: shortKeys(t), Storage: "COLUMN", Keys: t.keys, SortKey: t.sortIndexes()}}
 	m.IndexNames = map[string]int64{t.name: t.indexID}
 	for _, r := range t.rollups {
 		m.Indexes[fmt.Sprint(r.id)] = r.meta(t)
@@ -146,6 +146,15 @@ func metaColumnOf(t *table, col column) metaColumn {
 		mc.Agg, mc.Implicit = col.agg, t.keys != aggregateKeys
 	}
 	return mc
+}
+
+// sortIndexes are the places of the ORDER BY columns; none without ORDER BY.
+func (t *table) sortIndexes() []int {
+	var list []int
+	for _, name := range t.sortKey {
+		list = append(list, t.columnIndex(name))
+	}
+	return list
 }
 
 func (t *table) metaColumn(name string) metaColumn {
