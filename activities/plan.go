@@ -16,6 +16,7 @@ import (
 	"starkeep/restorepoint"
 	"starkeep/starrocks"
 	"starkeep/storage"
+	"starkeep/workflows/spec"
 )
 
 // planFormat is the version of the plan files. A worker refuses a plan of another one: runs do not outlive it.
@@ -39,10 +40,15 @@ type Plan struct {
 	Database      string              `json:"database"`                // where the statements run
 	Source        string              `json:"source,omitempty"`        // restore: the database's name in the restore point
 	SourceCluster string              `json:"sourceCluster,omitempty"` // restore: the cluster that made the point
+	SourceVersion string              `json:"sourceVersion,omitempty"` // restore: of the StarRocks that the point is of; "" if it is not known
 	Point         string              `json:"point"`                   // the restore point to be made, or restored
+	Fingerprint   string              `json:"fingerprint,omitempty"`   // backup: a spec.Fingerprint… constant, or ""
+	From          string              `json:"from,omitempty"`          // restore: repository profile that holds the point, if not Repository
+	Export        string              `json:"export,omitempty"`        // restore: label of the native snapshot to be kept; it was free when the plan was made
 	Parts         []restorepoint.Part `json:"parts"`
 	Tables        []PlanTable         `json:"tables"`
 
+	Objects    restorepoint.Objects        `json:"objects,omitzero"` // backup: views and functions, as text
 	NotCovered []restorepoint.NotCovered   `json:"notCovered,omitempty"`
 	Refused    []restorepoint.FailedObject `json:"refused,omitempty"` // selected, but known not to work
 }
@@ -63,12 +69,22 @@ type PlanTable struct {
 	Action  string             `json:"action,omitempty"`  // restore: a spec.Action… constant
 	LiveID  int64              `json:"liveId,omitempty"`  // restore: id of the table that stands in the way, for the exchange
 	Dynamic bool               `json:"dynamic,omitempty"` // restore: the live table has dynamic partitioning on
+	Columns []string           `json:"columns,omitempty"` // restore: of the live table, those that an INSERT names
 }
 
-// table finds a planned table by its name in the snapshot.
-func (p *Plan) table(name string) (PlanTable, bool) {
+// laneOf is the lane of a planned table's parts: those of existing tables that are changed stay apart from all others.
+func laneOf(action string) string {
+	switch action {
+	case spec.ActionAdd, spec.ActionReplace, spec.ActionOverwrite:
+		return action
+	}
+	return ""
+}
+
+// table finds the planned table of a part.
+func (p *Plan) table(part restorepoint.Part) (PlanTable, bool) {
 	for _, t := range p.Tables {
-		if t.Table.Name == name {
+		if t.Table.Name == part.Table && laneOf(t.Action) == part.Lane {
 			return t, true
 		}
 	}

@@ -34,7 +34,8 @@ type PlannedDatabase struct {
 	Partitions int64               `json:"partitions"`
 	Tablets    int64               `json:"tablets"`
 	Bytes      int64               `json:"bytes"`
-	Tables     int                 `json:"tables,omitempty"` // restore: tables to finish after the units
+	Tables     int                 `json:"tables,omitempty"`   // restore: tables to finish after the units
+	Composes   bool                `json:"composes,omitempty"` // restore: some of its units need a composed native snapshot
 }
 
 // PlanBackup reads the catalog, decides what is backed up in which units, and stores the plan of each database in the
@@ -60,6 +61,8 @@ type backupPlanner struct {
 	resumed    *restorepoint.Manifest
 	packed     []packedPlan
 	out        BackupPlan
+
+	globalsRead bool // global functions were listed
 }
 
 func (p *backupPlanner) plan(ctx context.Context, a *Activities) (BackupPlan, error) {
@@ -100,9 +103,9 @@ func (p *backupPlanner) plan(ctx context.Context, a *Activities) (BackupPlan, er
 	return p.out, nil
 }
 
-// isScratch tells databases that checks of repositories make and drop: a selection means them only by their full name.
+// isScratch tells databases that checks of repositories, and drills, make and drop: a selection means them only by their full name.
 func (p *backupPlanner) isScratch(database string) bool {
-	return restorepoint.IsScratch(database) &&
+	return (restorepoint.IsScratch(database) || restorepoint.IsDrill(database)) &&
 		!slices.ContainsFunc(p.selection.Include, func(x restorepoint.Pattern) bool { return x.Database == database })
 }
 
@@ -165,7 +168,7 @@ func (p *backupPlanner) carried(database, table, partition string) bool {
 
 // database plans one database: parts, tables, units.
 func (p *backupPlanner) database(ctx context.Context, name string) error {
-	plan := &Plan{Statement: starrocks.BackupKind, Cluster: p.cluster.Name, Repository: p.repository.Name, Database: name, Point: p.in.Point}
+	plan := &Plan{Statement: starrocks.BackupKind, Cluster: p.cluster.Name, Repository: p.repository.Name, Database: name, Point: p.in.Point, Fingerprint: p.in.Spec.Fingerprint}
 	tables, err := p.tables(ctx, plan)
 	if err != nil {
 		return err
@@ -176,7 +179,7 @@ func (p *backupPlanner) database(ctx context.Context, name string) error {
 	if err := p.describe(ctx, plan, tables); err != nil {
 		return err
 	}
-	if len(plan.Parts) == 0 && len(plan.Refused) == 0 && len(plan.NotCovered) == 0 {
+	if len(plan.Parts) == 0 && len(plan.Refused) == 0 && len(plan.NotCovered) == 0 && plan.Objects.Empty() {
 		return nil
 	}
 	units := restorepoint.Pack(plan.Parts, unitLimits(p.in.Spec.Limits, p.cluster.Limits))
@@ -202,7 +205,7 @@ func (p *backupPlanner) tables(ctx context.Context, plan *Plan) (map[string]star
 	}
 	tables := map[string]starrocks.Table{}
 	for _, t := range all {
-		if p.selection.Table(plan.Database, t.Name) == restorepoint.None || restorepoint.IsBeside(t.Name) {
+		if p.selection.Table(plan.Database, t.Name) == restorepoint.None || restorepoint.IsBeside(t.Name) || isView(t) {
 			continue
 		}
 		p.matched(plan.Database, t.Name, "")
@@ -216,24 +219,15 @@ func (p *backupPlanner) tables(ctx context.Context, plan *Plan) (map[string]star
 		}
 		tables[t.Name] = t
 	}
-	functions, err := p.cluster.FE.Functions(ctx, plan.Database)
-	if err != nil {
-		p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("functions of database %s cannot be listed: %v", plan.Database, err))
-	}
-	for _, f := range functions {
-		plan.NotCovered = append(plan.NotCovered, restorepoint.NotCovered{Database: plan.Database, Name: f, Kind: "function", Reason: "functions are not backed up yet; keep their CREATE FUNCTION"})
+	if err := p.objects(ctx, plan, all); err != nil {
+		return nil, err
 	}
 	return tables, nil
 }
 
 func notCovered(t starrocks.Table) string {
-	switch t.Kind {
-	case starrocks.KindTable:
+	if t.Kind == starrocks.KindTable {
 		return ""
-	case starrocks.KindView:
-		return "views are not backed up yet; keep their SHOW CREATE VIEW"
-	case starrocks.KindMaterializedView:
-		return "materialized views are not backed up yet; keep their SHOW CREATE MATERIALIZED VIEW"
 	}
 	return "StarRocks cannot back up tables of engine " + t.Engine
 }

@@ -102,11 +102,28 @@ func (p *publisher) publish(ctx context.Context, a *Activities) (Published, erro
 		if err := p.add(ctx, d); err != nil {
 			return Published{}, err
 		}
+		p.manifest.AddObjects(d.Database, 0, plans[d.Database].Objects)
 	}
-	if len(p.manifest.Snapshots) == 0 {
+	if len(p.manifest.Snapshots) == 0 && (len(p.manifest.Failed) > 0 || len(p.manifest.Databases) == 0) {
 		return p.summary(""), nil
 	}
+	if err := p.nameCluster(ctx, a); err != nil {
+		return Published{}, err
+	}
 	return p.write(ctx)
+}
+
+// nameCluster fills in what the records of snapshots say, where a point holds views alone.
+func (p *publisher) nameCluster(ctx context.Context, a *Activities) error {
+	if p.manifest.Cluster.ID != 0 {
+		return nil
+	}
+	leader, err := a.clusters[p.in.Spec.Cluster].FE.Leader(ctx)
+	if err != nil {
+		return fmt.Errorf("look for the leader of cluster %s: %w", p.in.Spec.Cluster, err)
+	}
+	p.manifest.Cluster.ID, p.manifest.Cluster.Version = leader.ClusterID, leader.Version
+	return nil
 }
 
 // notDone lists what was selected and is missing, or not covered.

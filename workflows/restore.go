@@ -23,11 +23,14 @@ func Restore(ctx workflow.Context, in spec.Restore) (spec.RestoreResult, error) 
 	}
 	s := &restore{run: r, in: in, seed: seed(ctx)}
 	_ = workflow.UpsertTypedSearchAttributes(ctx, attributeCluster.ValueSet(in.Cluster))
+	if err := s.adoptSnapshot(ctx); err != nil {
+		return spec.RestoreResult{}, err
+	}
 	plan, err := s.plan(ctx)
 	if err != nil {
 		return spec.RestoreResult{}, err
 	}
-	out := spec.RestoreResult{Point: plan.Point, DryRun: in.DryRun, Plan: plan.Tables, Warnings: plan.Warnings}
+	out := planned(in, plan)
 	if in.DryRun {
 		for _, d := range plan.Databases {
 			out.Partitions += d.Partitions
@@ -37,17 +40,22 @@ func Restore(ctx workflow.Context, in spec.Restore) (spec.RestoreResult, error) 
 		s.phase(ctx, spec.PhaseDone)
 		return out, nil
 	}
-	if plan.Refused > 0 {
-		return out, refused(plan)
+	if err := s.stops(plan, out); err != nil {
+		return out, err
 	}
 	if err := s.ensureRepository(ctx, plan, &out); err != nil {
+		return out, err
+	}
+	if err := s.keepVictims(ctx, plan, &out); err != nil {
 		return out, err
 	}
 	s.phase(ctx, spec.PhaseLoad)
 	outcomes := s.databases(ctx, s.inputs(plan))
 	free := finishing(ctx)
 	s.sum(&out, plan, outcomes)
-	s.openUndoWindow(free, &out, outcomes)
+	s.openUndoWindow(free, &out, outcomes, plan.Views)
+	s.report(free, plan, &out)
+	s.reactivate(ctx, plan, &out)
 	return s.result(ctx, out, outcomes)
 }
 
@@ -112,6 +120,7 @@ func (s *restore) sum(out *spec.RestoreResult, plan activities.RestorePlan, outc
 		out.Tablets += r.Summary.Tablets
 		out.Bytes += r.Summary.Bytes
 		out.Tables = append(out.Tables, r.Tables...)
+		out.Interrupted = append(out.Interrupted, r.Interrupted...)
 		out.Failed = append(out.Failed, r.Failed...)
 		out.FailedCount += int64(len(r.Failed))
 		out.Warnings = append(out.Warnings, r.Warnings...)
@@ -123,13 +132,19 @@ func (s *restore) sum(out *spec.RestoreResult, plan activities.RestorePlan, outc
 
 // openUndoWindow leaves a workflow behind that keeps the old tables for a while. The tables are exchanged by now: where
 // it cannot be had, that is a warning.
-func (s *restore) openUndoWindow(ctx workflow.Context, out *spec.RestoreResult, outcomes []outcome) {
+func (s *restore) openUndoWindow(ctx workflow.Context, out *spec.RestoreResult, outcomes []outcome, views *activities.PlannedViews) {
 	window := spec.UndoWindow{Cluster: s.in.Cluster, Restore: workflow.GetInfo(ctx).WorkflowExecution.ID, Keep: spec.Duration(s.in.UndoWindow.Or(spec.DefaultUndoWindow))}
 	for _, o := range outcomes {
 		window.Tables = append(window.Tables, o.result.Swapped...)
 	}
-	if len(window.Tables) == 0 {
+	if out.Safety != nil && replacedAny(outcomes) {
+		window.Safety = out.Safety
+	}
+	if len(window.Tables) == 0 && window.Safety == nil && (views == nil || views.Replaces == 0) {
 		return
+	}
+	if views != nil {
+		window.Views = &spec.ReplacedViews{Repository: s.in.Repository, Key: views.Plan.Key, SHA256: views.Plan.SHA256}
 	}
 	id := spec.UndoWindowID(window.Restore)
 	err := s.startUndoWindow(ctx, id, window, out.Point)
@@ -170,6 +185,9 @@ func (s *restore) result(ctx workflow.Context, out spec.RestoreResult, outcomes 
 	}
 	out.CancelRequested = ctx.Err() != nil
 	switch {
+	case len(out.Interrupted) > 0:
+		s.phase(ctx, spec.PhaseFailed)
+		return out, interrupted(out)
 	case ctx.Err() != nil && leftOut && !inCommit:
 		s.phase(ctx, spec.PhaseFailed)
 		return out, temporal.NewCanceledError(out)

@@ -30,6 +30,7 @@ func UndoWindow(ctx workflow.Context, in spec.UndoWindow) (spec.UndoResult, erro
 	if err := workflow.Await(ctx, func() bool { return w.over && workflow.AllHandlersFinished(ctx) }); err != nil {
 		return spec.UndoResult{}, err
 	}
+	w.refresh(ctx)
 	w.show(ctx, w.decision)
 	return w.result, nil
 }
@@ -77,6 +78,10 @@ func (w *undoWindow) decide(ctx workflow.Context, name string) {
 		}
 		w.result.Tables = append(w.result.Tables, done)
 	}
+	if w.Safety != nil && name == spec.UpdateUndo {
+		w.putBack(ctx)
+	}
+	w.views(ctx, name)
 	w.over = true
 }
 

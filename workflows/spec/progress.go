@@ -3,7 +3,7 @@ package spec
 // Phase tells people where a workflow is.
 type Phase string
 
-// Phases of Backup: plan, snapshot, upload, commit. Of Restore: plan, download, snapshot, load, commit, verify, swap.
+// Phases of Backup: plan, snapshot, upload, commit. Of Restore: plan, download, snapshot, load, commit, verify, swap, reactivate.
 const (
 	PhasePlan     Phase = "plan"
 	PhaseWaiting  Phase = "waiting" // for a database that another job holds
@@ -14,9 +14,10 @@ const (
 	PhaseCommit   Phase = "commit"
 	PhaseVerify   Phase = "verify"
 	PhaseSwap     Phase = "swap"
-	PhaseProbe    Phase = "probe"    // check: the worker's and the FE's own looks
-	PhaseScratch  Phase = "scratch"  // check: the scratch table is made
-	PhaseCleanUp  Phase = "clean up" // check: and goes
+	PhaseViews    Phase = "reactivate" // views and functions are created, materialized views activated and refreshed
+	PhaseProbe    Phase = "probe"      // check: the worker's and the FE's own looks
+	PhaseScratch  Phase = "scratch"    // check: the scratch table is made
+	PhaseCleanUp  Phase = "clean up"   // check: and goes
 	PhaseDone     Phase = "done"
 	PhaseFailed   Phase = "failed"
 )
@@ -58,6 +59,8 @@ type JobProgress struct {
 	Total     int    `json:"total"` // tasks of this state seen
 	Message   string `json:"message,omitempty"`
 	GivingUp  string `json:"givingUp,omitempty"` // why starkeep itself cancels the job
+	// LoadsSeen says that loads were looked at after the FE began to refuse further ones: a RESTORE over existing tables.
+	LoadsSeen bool `json:"loadsSeen,omitempty"`
 }
 
 // Pause is the input of the update "pause"; Reason is kept in the history.

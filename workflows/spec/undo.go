@@ -6,6 +6,10 @@ type UndoWindow struct {
 	Restore string         `json:"restore"` // workflow id of the restore
 	Keep    Duration       `json:"keep"`
 	Tables  []SwappedTable `json:"tables"`
+	// Safety is the restore point of what was replaced or overwritten; undo restores it.
+	Safety *SafetyPoint `json:"safety,omitempty"`
+	// Views are the views that the restore replaced; undo gives them their old definitions.
+	Views *ReplacedViews `json:"views,omitempty"`
 
 	problems problems
 }
@@ -26,7 +30,7 @@ func (u UndoWindow) Validate() error {
 	if len(p) == 0 {
 		p.checkName("cluster", u.Cluster, true)
 		p.checkNotNegative("keep", int64(u.Keep))
-		if len(u.Tables) == 0 {
+		if len(u.Tables) == 0 && u.Safety == nil && u.Views == nil {
 			p.add(`field "tables" is missing; a Restore starts this workflow, nobody else should`)
 		}
 	}
@@ -48,8 +52,11 @@ type SwappedTable struct {
 
 // UndoResult answers "undo" and "finish".
 type UndoResult struct {
-	Tables   []UndoneTable `json:"tables"`
-	Warnings []string      `json:"warnings,omitempty"`
+	// Restore is the workflow id of the restore that puts back what was replaced or overwritten; it goes on by itself.
+	Restore  string         `json:"restore,omitempty"`
+	Tables   []UndoneTable  `json:"tables"`
+	Views    []RestoredView `json:"views,omitempty"` // what became of the views that were replaced, or that read the tables
+	Warnings []string       `json:"warnings,omitempty"`
 }
 
 // UndoneTable says what became of one table.
