@@ -59,25 +59,11 @@ type Prepared struct {
 }
 
 func (w *work) prepare(ctx context.Context) error {
-	if err := w.checkPresent(ctx); err != nil {
-		return err
+	files := w.nativeFiles
+	if w.composes() {
+		files = w.composedFiles
 	}
-	record, err := w.record(ctx)
-	if err != nil {
-		return err
-	}
-	info, err := readChecked(ctx, w.repository.Store, record.InfoKey)
-	if err != nil {
-		return err
-	}
-	meta, err := readChecked(ctx, w.repository.Store, record.MetaKey)
-	if err != nil {
-		return err
-	}
-	info, meta, err = starrocks.RenameTables(info, meta, w.Beside, w.renames())
-	if errors.Is(err, starrocks.ErrMetaNotJSON) {
-		return fail(spec.ErrorVersionUnsupported, "the snapshot's __meta has the binary form of StarRocks before 3.1, which starkeep cannot edit; restore it by hand with RESTORE … AS, one table at a time")
-	}
+	info, meta, err := files(ctx)
 	if err != nil {
 		return err
 	}
@@ -90,6 +76,43 @@ func (w *work) prepare(ctx context.Context) error {
 		return err
 	}
 	return storage.WriteAll(ctx, w.repository.Store, key, info, storage.Overwrite)
+}
+
+// nativeFiles are the __info and __meta of the attempt, made of those of the one native snapshot that holds the unit.
+func (w *work) nativeFiles(ctx context.Context) (info, meta []byte, err error) {
+	if err := w.checkPresent(ctx); err != nil {
+		return nil, nil, err
+	}
+	record, err := w.record(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if info, err = readChecked(ctx, w.repository.Store, record.InfoKey); err != nil {
+		return nil, nil, err
+	}
+	if meta, err = readChecked(ctx, w.repository.Store, record.MetaKey); err != nil {
+		return nil, nil, err
+	}
+	info, meta, err = starrocks.RenameTables(info, meta, w.Beside, w.renames())
+	if errors.Is(err, starrocks.ErrMetaNotJSON) {
+		return nil, nil, fail(spec.ErrorVersionUnsupported, "the snapshot's __meta has the binary form of StarRocks before 3.1, which starkeep cannot edit; restore it by hand with RESTORE … AS, one table at a time")
+	}
+	return info, meta, err
+}
+
+// composedFiles are those of the attempt at a unit that Compose has put together. The tables have their names already.
+func (w *work) composedFiles(ctx context.Context) (info, meta []byte, err error) {
+	c, err := w.composition(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := c.check(ctx); err != nil {
+		return nil, nil, err
+	}
+	if info, meta, err = starrocks.RenameTables(c.info, c.meta, w.Beside, nil); err != nil {
+		return nil, nil, err
+	}
+	return info, meta, c.disagreement(starrocks.CheckAgreement(w.Beside, info, meta))
 }
 
 // timestampFree refuses a timestamp that another __info has: StarRocks wants exactly one.

@@ -181,6 +181,11 @@ func (w *work) named(err error) []int {
 // a store. Every activity but Await has one, or a worker that dies would be noticed only when the activity's time is
 // up. The work it covers is bounded by the timeouts of statements and stores.
 func keepAlive(ctx context.Context) (stop func()) {
+	return beating(ctx, func() []any { return nil })
+}
+
+// beating is keepAlive with details that people see.
+func beating(ctx context.Context, details func() []any) (stop func()) {
 	interval := activity.GetInfo(ctx).HeartbeatTimeout / 3
 	if interval <= 0 {
 		return func() {}
@@ -193,7 +198,7 @@ func keepAlive(ctx context.Context) (stop func()) {
 		for {
 			select {
 			case <-ticker.C:
-				activity.RecordHeartbeat(ctx)
+				activity.RecordHeartbeat(ctx, details()...)
 			case <-ended:
 				return
 			}

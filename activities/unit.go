@@ -39,6 +39,9 @@ type UnitRef struct {
 	FailBusy    bool              `json:"failBusy,omitempty"` // Submit: do not wait for somebody else's job
 	Cancel      bool              `json:"cancel,omitempty"`   // Await: a cancel was asked for before anybody watched
 	Scratch     bool              `json:"scratch,omitempty"`  // Await: of a check, and given up early
+	// Composed is, of a RESTORE, the label of the native snapshot that is made for the unit where its parts lie in several.
+	// It is the same for all attempts: what one has copied the next finds.
+	Composed string `json:"composed,omitempty"`
 }
 
 // work is a unit with all it needs resolved.
@@ -46,6 +49,7 @@ type work struct {
 	UnitRef
 	cluster    *Cluster
 	repository *Repository
+	source     *Repository // RESTORE: where the restore point's native snapshots lie
 	plan       *Plan
 	parts      []restorepoint.Part
 }
@@ -59,9 +63,17 @@ func (a *Activities) resolve(ctx context.Context, u UnitRef) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &work{UnitRef: u, cluster: c, repository: r, plan: p, parts: u.Unit.Of(p.Parts)}
+	w := &work{UnitRef: u, cluster: c, repository: r, source: r, plan: p, parts: u.Unit.Of(p.Parts)}
+	if p.From != "" {
+		if w.source, err = a.repository(p.From); err != nil {
+			return nil, err
+		}
+	}
 	if u.Statement == Restore && len(w.parts) > 0 {
 		w.Label, w.Replication = w.parts[0].Snapshot, w.parts[0].Replication
+	}
+	if w.composes() {
+		w.Label = w.Composed
 	}
 	return w, nil
 }

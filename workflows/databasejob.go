@@ -56,6 +56,8 @@ type databaseJob struct {
 	control  *control
 	progress spec.DatabaseProgress
 	began    time.Time
+
+	submitted bool     // the attempt's statement may have got through to StarRocks
 }
 
 // DatabaseJob holds the lock of one database and carries out its units one after another; then, for a restore, it proves
@@ -78,6 +80,7 @@ func DatabaseJob(ctx workflow.Context, in DatabaseJobInput) (DatabaseJobResult, 
 		}
 		j.runUnit(ctx, unit)
 	}
+	j.dropLeft(ctx)
 	if j.Cancelled != "" {
 		j.Queue.Stop("cancelled " + j.Cancelled)
 	}

@@ -15,6 +15,7 @@ func Register(r worker.WorkflowRegistry) {
 		spec.DatabaseJobWorkflow: DatabaseJob,
 		spec.UndoWindowWorkflow:  UndoWindow,
 		spec.InspectWorkflow:     Inspect,
+		spec.ExportWorkflow:      Export,
 
 		spec.CreateRepositoryWorkflow: CreateRepository,
 		spec.CheckRepositoryWorkflow:  CheckRepository,

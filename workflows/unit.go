@@ -26,6 +26,7 @@ func (j *databaseJob) runUnit(ctx workflow.Context, unit restorepoint.Unit) {
 	}
 	j.Result.Summary.Attempts++
 	j.settle(ctx, unit, err)
+	j.dropComposed(ctx, u, unit, err)
 	j.progress.Current = ""
 	j.show(ctx)
 }
@@ -40,6 +41,9 @@ func (j *databaseJob) attempt(ctx workflow.Context, unit restorepoint.Unit) acti
 		u.Beside = activities.BesidePrefix + strings.TrimPrefix(u.Label, "sk_")
 		u.Label = "" // of the snapshot that the plan names for these parts: Prepare tells
 		u.Timestamp = activities.Timestamp(workflow.Now(ctx))
+		if j.Planned.Composes {
+			u.Composed = restorepoint.ComposedLabel(j.Planned.Database, j.Run, unit.Number)
+		}
 	}
 	return u
 }
@@ -62,10 +66,14 @@ func (j *databaseJob) backupUnit(ctx workflow.Context, u activities.UnitRef) err
 
 // restoreUnit: make the attempt recognisable, submit RESTORE, await it, tidy up.
 func (j *databaseJob) restoreUnit(ctx workflow.Context, u activities.UnitRef) error {
+	if err := j.download(ctx, u); err != nil {
+		return err
+	}
 	var prepared activities.Prepared
 	err := workflow.ExecuteActivity(long(ctx, j.heartbeat(), "prepare "+u.Beside), acts.Prepare, u).Get(ctx, &prepared)
 	if err == nil {
 		u.Label, u.Replication = prepared.Label, prepared.Replication
+		j.submitted = true
 		err = j.statement(ctx, u)
 	}
 	free := finishing(ctx)

@@ -28,6 +28,8 @@ var public = map[string]any{
 	"database-progress": &spec.DatabaseProgress{},
 	"job-progress":      &spec.JobProgress{},
 	"limits":            &spec.Limits{},
+	"export":            &spec.Export{},
+	"export-result":     &spec.ExportResult{},
 	"pause":             &spec.Pause{},
 	"pause-result":      &spec.PauseResult{},
 

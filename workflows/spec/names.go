@@ -9,6 +9,7 @@ const (
 	DatabaseJobWorkflow = "DatabaseJob"
 	UndoWindowWorkflow  = "UndoWindow"
 	InspectWorkflow     = "Inspect"
+	ExportWorkflow      = "Export"
 
 	CreateRepositoryWorkflow = "CreateRepository"
 	CheckRepositoryWorkflow  = "CheckRepository"
