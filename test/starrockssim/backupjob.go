@@ -2,7 +2,6 @@ package starrockssim
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -15,7 +14,7 @@ type backupWork struct {
 	info    *infoFile
 	meta    *metaFile
 	paths   map[int64]snapshotPlace // by tablet
-	files   map[int64][]string      // by tablet: what was uploaded, without checksums
+	files   map[int64][]string      // by tablet: what was uploaded, as name.md5
 	merged  bool
 	saved   bool // __meta and __info are in the job's directory
 	savedAt int  // index of the FE on whose disk they are
@@ -224,15 +223,12 @@ func (c *Cluster) releaseBackup(j *job) {
 	j.backup.paths = map[int64]snapshotPlace{}
 }
 
-// uploaded keeps the names of a tablet's files, without their checksums.
+// uploaded keeps the names of a tablet's files.
 func (b *backupWork) uploaded(tablet int64, files []string) {
 	if b.files == nil {
 		b.files = map[int64][]string{}
 	}
-	b.files[tablet] = nil
-	for _, name := range files {
-		b.files[tablet] = append(b.files[tablet], strings.TrimSuffix(name, filepath.Ext(name)))
-	}
+	b.files[tablet] = files
 }
 
 func (b *backupWork) fileNames(tablet int64) []string { return b.files[tablet] }

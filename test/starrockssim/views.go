@@ -186,10 +186,7 @@ func (c *Cluster) createMV(s *session, st *sqlparse.CreateMaterializedView) erro
 		return err
 	}
 	db.tables[t.name] = t
-	if !strings.HasPrefix(t.view.refresh, "DEFERRED") { // IMMEDIATE is what is not written
-		_, err = c.refreshMV(s, &sqlparse.RefreshMaterializedView{Name: sqlparse.TableName{Database: db.name, Name: t.name}})
-	}
-	return err
+	return nil
 }
 
 func (c *Cluster) alterMV(s *session, st *sqlparse.AlterMaterializedView) error {
