@@ -38,6 +38,7 @@ var exitByType = map[string]int{
 	spec.ErrorRepositoryMissing:  exitFailed,
 	spec.ErrorSnapshotMissing:    exitFailed,
 	spec.ErrorSchemaMismatch:     exitFailed,
+	spec.ErrorPlanChanged:        exitFailed,
 	spec.ErrorJobFailed:          exitFailed,
 	spec.ErrorJobLost:            exitFailed,
 	spec.ErrorCommitInterrupted:  exitFailed,

@@ -3,8 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"starkeep/workflows/spec"
 )
@@ -64,12 +67,24 @@ func aboutTable(p spec.PlannedTable) []string {
 		lines = append(lines, wrap(oneLine(p.Note), planWidth)...)
 	}
 	if text := dependentsText(p.Dependents); text != "" {
-		lines = append(lines, wrap("with it: "+text, planWidth)...)
+		lines = append(lines, wrap("attached: "+text, planWidth)...)
 	}
 	for _, line := range p.Diff {
-		lines = append(lines, "  "+clip(oneLine(line), planWidth))
+		lines = append(lines, "  "+clip(diffLine(line), planWidth))
 	}
 	return lines
+}
+
+// diffLine keeps the mark in front, which may be a space.
+func diffLine(line string) string {
+	if line == "" {
+		return ""
+	}
+	mark, size := utf8.DecodeRuneInString(line)
+	if !strings.ContainsRune(" +-", mark) {
+		return oneLine(line)
+	}
+	return line[:size] + oneLine(line[size:])
 }
 
 // dependentsText says what hangs on a live table: "2 views (sales.a, sales.b), 3 grants".
@@ -122,7 +137,7 @@ func writeBlocked(w io.Writer, blocked []string) {
 	}
 }
 
-// plannedActions are all that a plan counts, in this order.
+// plannedActions are counted in this order, before all others.
 var plannedActions = []string{spec.ActionCreate, spec.ActionSwap, spec.ActionAdd, spec.ActionReplace, spec.ActionOverwrite, spec.ActionRefuse}
 
 // actionsText counts actions: "3 create, 2 swap".
@@ -131,6 +146,11 @@ func actionsText(actions map[string]int64) string {
 	for _, action := range plannedActions {
 		if n := actions[action]; n > 0 {
 			parts = append(parts, count(n)+" "+action)
+		}
+	}
+	for _, action := range slices.Sorted(maps.Keys(actions)) {
+		if !slices.Contains(plannedActions, action) {
+			parts = append(parts, count(actions[action])+" "+oneLine(action))
 		}
 	}
 	if len(parts) == 0 {
