@@ -10,6 +10,8 @@ const (
 	UndoWindowWorkflow  = "UndoWindow"
 	InspectWorkflow     = "Inspect"
 	ExportWorkflow      = "Export"
+	AdoptWorkflow       = "Adopt"
+	DrillWorkflow       = "Drill"
 
 	CreateRepositoryWorkflow = "CreateRepository"
 	CheckRepositoryWorkflow  = "CheckRepository"
@@ -76,6 +78,7 @@ const (
 	ErrorPartialFailure     = "PartialFailure"
 	ErrorNothingToDo        = "NothingToDo"
 	ErrorProofFailed        = "ProofFailed"
+	ErrorPlanChanged        = "PlanChanged"
 
 	ErrorDatabaseBusy = "DatabaseBusy"
 	ErrorHandOver     = "HandOver"
