@@ -32,6 +32,9 @@ type bed struct {
 	location string
 	onTables []string // statements once there are tables
 
+	others  []*activities.Repository // further repository profiles
+	current string                   // prefix of the snapshot that a test looks at
+
 	backupPlan  activities.PlanRef // of the last restore point made, and its units
 	backupUnits []restorepoint.Unit
 }
@@ -92,7 +95,7 @@ func (b *bed) newWorker(o options) *activities.Activities {
 	b.Cleanup(func() { _ = fe.Close() })
 	return activities.New(
 		[]*activities.Cluster{{Name: "prod", FE: fe, Timing: b.timing, Limits: activities.Limits{UnitDuration: time.Minute, BytesPerSecond: 1 << 30}}},
-		[]*activities.Repository{{Name: "repo", Native: "r", Location: b.location, Store: b.store}},
+		append([]*activities.Repository{{Name: "repo", Native: "r", Location: b.location, Store: b.store}}, b.others...),
 	)
 }
 
@@ -131,7 +134,7 @@ func (b *bed) point() string {
 	return restorepoint.NewPointID(time.Date(2026, 11, 22, 0, 0, b.seed, 0, time.UTC), fmt.Sprint(b.Name(), b.seed))
 }
 
-func (b *bed) runSeed() string { return fmt.Sprint(b.Name(), b.seed) }
+func (b *bed) runSeed() string { return fmt.Sprint(strings.ReplaceAll(b.Name(), "/", "-"), b.seed) }
 
 // backupUnit is the first attempt at the only unit of a planned database.
 func (b *bed) backupUnit(p activities.PlannedDatabase) activities.UnitRef {
@@ -192,7 +195,7 @@ func (b *bed) planRestore(in spec.Restore) activities.PlannedDatabase {
 	b.seed++
 	in.Cluster, in.Repository = "prod", "repo"
 	var plan activities.RestorePlan
-	b.must(&plan, b.acts.PlanRestore, activities.PlanRestoreInput{Spec: in, Run: b.runSeed(), ID: b.runSeed()})
+	b.must(&plan, b.acts.PlanRestore, activities.PlanRestoreInput{Spec: in, Run: b.runSeed(), ID: fmt.Sprint("run", b.seed)})
 	if len(plan.Databases) != 1 || plan.Refused > 0 {
 		b.Fatalf("restore plan: %+v", plan)
 	}
