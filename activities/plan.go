@@ -84,7 +84,7 @@ func laneOf(action string) string {
 // table finds the planned table of a part.
 func (p *Plan) table(part restorepoint.Part) (PlanTable, bool) {
 	for _, t := range p.Tables {
-		if t.Table.Name == part.Table && laneOf(t.Action) == part.Lane {
+		if t.Table.Name == part.Table && p.lane(t.Table.Name, t.As, t.Action) == part.Lane {
 			return t, true
 		}
 	}

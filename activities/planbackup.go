@@ -282,7 +282,7 @@ func (p *backupPlanner) parts(ctx context.Context, plan *Plan, tables map[string
 		plan.refuse(table, "", "StarRocks does not back up a table with temporary partitions; drop or exchange them, then resume")
 	}
 	plan.Parts = mergePhysical(plan.Parts)
-	return nil
+	return p.refuseLists(ctx, plan)
 }
 
 // partOf makes a part of a partition row. Tables whose partitions cannot be added one by one later stay whole.

@@ -139,6 +139,7 @@ func (p *restorePlanner) plan(ctx context.Context, a *Activities) (RestorePlan, 
 func (p *restorePlanner) finish(ctx context.Context) (RestorePlan, error) {
 	var plans []packedPlan
 	limits := unitLimits(p.in.Spec.Limits, p.cluster.Limits)
+	limits.Separate = binaryMeta(p.manifest.Cluster.Version)
 	for _, database := range slices.Sorted(maps.Keys(p.plans)) {
 		plan := p.plans[database]
 		if len(plan.Parts) == 0 {

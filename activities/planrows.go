@@ -27,8 +27,8 @@ func (p *restorePlanner) share(plan *Plan, at *target, t restorepoint.Table, nam
 	parts := make([]restorepoint.Part, 0, len(t.Partitions))
 	for _, part := range t.Partitions {
 		parts = append(parts, p.part(t, part))
-		parts[len(parts)-1].Lane = laneOf(d.action)
 	}
+	plan.alone(t, d, parts)
 	p.row(plan, at, t, d, parts)
 	if d.action == spec.ActionRefuse {
 		return
@@ -54,6 +54,9 @@ func (p *restorePlanner) decision(plan *Plan, at *target, t restorepoint.Table, 
 		return refused(name, "%v", err)
 	}
 	d := p.decide(at, t, name, whole)
+	if why := plan.divided(t, d); why != "" {
+		return refused(name, "%s", why)
+	}
 	if lost := p.lacking(plan.Source, t.Name); d.action == spec.ActionSwap && len(lost) > 0 {
 		return refused(name, "the restore point is partial and lacks its partition %s: a swap would take it out of the live table; restore another point, or under another name (rename)", first3(lost))
 	}

@@ -94,9 +94,20 @@ func (w *work) nativeFiles(ctx context.Context) (info, meta []byte, err error) {
 		return nil, nil, err
 	}
 	info, meta, err = starrocks.RenameTables(info, meta, w.Beside, w.renames())
-	if errors.Is(err, starrocks.ErrMetaNotJSON) {
-		return nil, nil, fail(spec.ErrorVersionUnsupported, "the snapshot's __meta has the binary form of StarRocks before 3.1, which starkeep cannot edit; restore it by hand with RESTORE … AS, one table at a time")
+	if !errors.Is(err, starrocks.ErrMetaNotJSON) {
+		return info, meta, err
 	}
+	if !binaryMeta(w.plan.SourceVersion) {
+		return nil, nil, fail(spec.ErrorVersionUnsupported, "the snapshot's __meta has the binary form of StarRocks before 3.1, which starkeep cannot edit, though the restore point says that StarRocks %s made it; restore it by hand with RESTORE … AS, one table at a time", w.plan.SourceVersion)
+	}
+	raw, err := readChecked(ctx, w.repository.Store, record.InfoKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	if meta, err = readChecked(ctx, w.repository.Store, record.MetaKey); err != nil { // as it is: the statement renames, with AS
+		return nil, nil, err
+	}
+	info, err = starrocks.NameInfo(raw, w.Beside)
 	return info, meta, err
 }
 

@@ -19,6 +19,9 @@ const (
 // snapshot: the tables that must not be divided and lie in several, and all parts in snapshots too small for a statement of
 // their own.
 func composed(parts []Part, limits Limits) func(Part) bool {
+	if limits.Separate {
+		return func(Part) bool { return false }
+	}
 	type table struct{ name, lane string }
 	first, tables := map[table]string{}, map[table]bool{}
 	for _, p := range parts {

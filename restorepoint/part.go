@@ -64,6 +64,8 @@ type Limits struct {
 	Bytes      int64 `json:"bytes,omitempty"`
 	Tablets    int   `json:"tablets,omitempty"`
 	Partitions int   `json:"partitions,omitempty"`
+	// Separate keeps the parts of different native snapshots apart where snapshots cannot be composed.
+	Separate bool `json:"separate,omitempty"`
 }
 
 func size(ranges []Range) int {

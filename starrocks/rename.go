@@ -43,6 +43,15 @@ func RenameTables(info, meta []byte, name string, renames map[string]string) (ne
 	return newInfo, encodeMeta(text), nil
 }
 
+// NameInfo makes a copy of an __info with another inner name: the label whose directory holds the __meta to use. For
+// snapshots whose __meta cannot be edited.
+func NameInfo(info []byte, name string) ([]byte, error) {
+	if err := CheckLabel(name); err != nil {
+		return nil, err
+	}
+	return renameInInfo(info, name, nil, nil)
+}
+
 // renameInMeta also tells which of the renamed tables are not partitioned.
 func renameInMeta(text []byte, renames map[string]string) (single map[string]bool, newText []byte, err error) {
 	top, err := objectFields(text, 0)
