@@ -11,12 +11,7 @@ import (
 // countRows counts the rows of a snapshot's partitions in the live table. Only partitions that were at the snapshot's
 // version before and after are in the answer; what cannot be counted is not compared later, which a proof says.
 func (r *recorder) countRows(ctx context.Context, in starrocks.InfoTable) map[string]int64 {
-	want := map[string]int64{}
-	for _, p := range in.Partitions {
-		if len(p.Physical) == 1 && p.Name != starrocks.ShadowPartition {
-			want[p.Name] = p.Version
-		}
-	}
+	want := countable(in)
 	rows := map[string]int64{}
 	for name, version := range atVersion(ctx, r.cluster.FE, r.Database, in.Name, want) {
 		n, err := r.cluster.FE.CountRows(ctx, r.Database, in.Name, name)

@@ -35,6 +35,8 @@ func (a *Activities) Inspect(ctx context.Context, in spec.Inspect) (spec.Inspect
 		out.Repositories, err = a.known(ctx, in.Cluster)
 	case spec.ReadConfig:
 		out.Checks = a.checks(ctx)
+	case spec.ReadSnapshots:
+		out, err = a.snapshots(ctx, in)
 	case spec.ReadPolicy:
 		out.Policy, err = a.policy(in.Repository, in.For)
 	}
@@ -46,10 +48,11 @@ func (a *Activities) points(ctx context.Context, in spec.Inspect) (spec.InspectR
 	if err != nil {
 		return spec.InspectResult{}, err
 	}
-	ids, err := pointIDs(ctx, r.Store, in.Cluster)
+	files, err := pointFiles(ctx, r.Store, in.Cluster)
 	if err != nil {
 		return spec.InspectResult{}, fmt.Errorf("list the restore points of cluster %s: %w", in.Cluster, err)
 	}
+	ids := files.ids
 	slices.Reverse(ids)
 	if in.Page != "" {
 		ids = slices.DeleteFunc(ids, func(id string) bool { return id >= in.Page })
@@ -61,7 +64,11 @@ func (a *Activities) points(ctx context.Context, in spec.Inspect) (spec.InspectR
 			out.Points = append(out.Points, spec.PointRow{ID: id, Problem: err.Error()})
 			continue
 		}
-		out.Points = append(out.Points, pointRow(summary))
+		row := pointRow(summary)
+		if drills := files.drills[id]; len(drills) > 0 {
+			row.Drill = readDrillRow(ctx, r.Store, drills[len(drills)-1])
+		}
+		out.Points = append(out.Points, row)
 	}
 	if len(ids) > pageSize {
 		out.NextPage = ids[pageSize-1]
@@ -73,7 +80,7 @@ func pointRow(s restorepoint.PointSummary) spec.PointRow {
 	return spec.PointRow{
 		ID: s.ID, CreatedAt: s.CreatedAt.UTC().Format(time.RFC3339), Complete: s.Complete, Parent: s.Parent, Databases: s.Counts.Databases,
 		Tables: s.Counts.Tables, Partitions: int64(s.Counts.Partitions), Tablets: int64(s.Counts.Tablets), Bytes: s.Counts.Bytes,
-		Failed: int64(s.Counts.Failed), Tags: s.Tags,
+		Failed: int64(s.Counts.Failed), Tags: s.Tags, Origin: s.Origin,
 	}
 }
 
@@ -82,17 +89,18 @@ func (a *Activities) point(ctx context.Context, in spec.Inspect) (*spec.PointDet
 	if err != nil {
 		return nil, err
 	}
-	id := in.Point
-	if id == "" || id == spec.LatestPoint {
-		if id, err = latestPoint(ctx, r.Store, in.Cluster); err != nil {
-			return nil, err
-		}
+	id, err := choosePoint(ctx, r.Store, in.Cluster, in.Point)
+	if err != nil {
+		return nil, err
 	}
 	m, err := readManifest(ctx, r.Store, in.Cluster, id)
 	if err != nil {
 		return nil, err
 	}
-	out := &spec.PointDetails{PointRow: pointRow(m.Summary()), Cluster: m.Cluster.Name, Repository: m.Repository.Name}
+	out := &spec.PointDetails{PointRow: pointRow(m.Summary()), Cluster: m.Cluster.Name, Repository: m.Repository.Name, NotKnown: m.NotKnown}
+	if err := addBeside(ctx, r, in.Cluster, out); err != nil {
+		return nil, err
+	}
 	for _, d := range m.Databases {
 		for _, t := range d.Tables {
 			if len(out.Tables) == maxPointTables {

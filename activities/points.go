@@ -11,39 +11,75 @@ import (
 	"starkeep/workflows/spec"
 )
 
-func latestPoint(ctx context.Context, store storage.Store, cluster string) (string, error) {
-	ids, err := pointIDs(ctx, store, cluster)
+// choosePoint finds the id of the restore point that is meant: an id, "latest" or "latest~N". SnapshotMissing if there
+// are fewer.
+func choosePoint(ctx context.Context, store storage.Store, cluster, point string) (string, error) {
+	back, ok := spec.Latest(point)
+	if !ok {
+		return point, nil
+	}
+	files, err := pointFiles(ctx, store, cluster)
 	if err != nil {
 		return "", err
 	}
-	for _, id := range slices.Backward(ids) {
+	var chosen []string
+	for _, id := range slices.Backward(files.ids) {
 		summary, err := readSummary(ctx, store, cluster, id)
 		if err != nil {
 			return "", fmt.Errorf("restore point %s: %w", id, err)
 		}
-		if summary.Complete {
+		if !newest(summary) {
+			continue
+		}
+		if chosen = append(chosen, id); len(chosen) > back {
 			return id, nil
 		}
 	}
-	if len(ids) > 0 {
-		return "", fail(spec.ErrorSnapshotMissing, "none of the %d restore points of cluster %s is complete; name one (`starkeep backup list`) to restore what it has", len(ids), cluster)
+	switch {
+	case len(chosen) > 0:
+		return "", fail(spec.ErrorSnapshotMissing, "%s asks for more than there is: cluster %s has %d complete restore points in this repository, the oldest of them is %s",
+			point, cluster, len(chosen), chosen[len(chosen)-1])
+	case len(files.ids) > 0:
+		return "", fail(spec.ErrorSnapshotMissing, "none of the %d restore points of cluster %s is complete; name one (`starkeep backup list`) to restore what it has", len(files.ids), cluster)
 	}
 	return "", fail(spec.ErrorSnapshotMissing, "cluster %s has no restore point in this repository", cluster)
 }
 
-// pointIDs lists restore points by their manifests, oldest first.
-func pointIDs(ctx context.Context, store storage.Store, cluster string) ([]string, error) {
-	var ids []string
+// newest tells the points that "latest" may mean: complete ones that a backup made, not those made of what a restore was
+// to replace, and not adopted ones, of which less is known.
+func newest(s restorepoint.PointSummary) bool {
+	return s.Complete && s.Tags[spec.TagBeforeOverwrite] == "" && s.Origin != restorepoint.OriginAdopted
+}
+
+// pointKeys are the files of a cluster's restore points.
+type pointKeys struct {
+	ids     []string            // oldest first
+	drills  map[string][]string // keys by point, oldest first
+	reports map[string][]string
+}
+
+// pointFiles lists restore points by their manifests, with what lies beside each.
+func pointFiles(ctx context.Context, store storage.Store, cluster string) (pointKeys, error) {
+	found := pointKeys{drills: map[string][]string{}, reports: map[string][]string{}}
 	for o, err := range store.List(ctx, restorepoint.PointPrefix(cluster)) {
 		if err != nil {
-			return nil, err
+			return found, err
 		}
-		if k, err := restorepoint.ParseKey(o.Key); err == nil && k.Kind == restorepoint.KeyManifest {
-			ids = append(ids, k.Point)
+		k, err := restorepoint.ParseKey(o.Key)
+		if err != nil {
+			continue
+		}
+		switch k.Kind {
+		case restorepoint.KeyManifest:
+			found.ids = append(found.ids, k.Point)
+		case restorepoint.KeyDrill:
+			found.drills[k.Point] = append(found.drills[k.Point], o.Key)
+		case restorepoint.KeyReport:
+			found.reports[k.Point] = append(found.reports[k.Point], o.Key)
 		}
 	}
-	slices.Sort(ids)
-	return ids, nil
+	slices.Sort(found.ids)
+	return found, nil
 }
 
 func readSummary(ctx context.Context, store storage.Store, cluster, id string) (restorepoint.PointSummary, error) {

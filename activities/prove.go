@@ -36,9 +36,10 @@ type Proven struct {
 // tableWork is a TableRef with all it needs resolved.
 type tableWork struct {
 	TableRef
-	cluster *Cluster
-	plan    *Plan
-	table   PlanTable
+	cluster    *Cluster
+	repository *Repository
+	plan       *Plan
+	table      PlanTable
 }
 
 func (a *Activities) resolveTable(ctx context.Context, ref TableRef) (*tableWork, error) {
@@ -50,10 +51,15 @@ func (a *Activities) resolveTable(ctx context.Context, ref TableRef) (*tableWork
 	if err != nil {
 		return nil, err
 	}
-	return &tableWork{TableRef: ref, cluster: c, plan: p, table: p.Tables[ref.Table]}, nil
+	return &tableWork{TableRef: ref, cluster: c, repository: r, plan: p, table: p.Tables[ref.Table]}, nil
 }
 
 func (w *tableWork) name() string { return w.plan.Database + "." + w.table.As }
+
+// beside tells a table that was restored next to the live one, to be exchanged with it or to fill its partitions.
+func (w *tableWork) beside() bool {
+	return w.table.Action == spec.ActionSwap || w.table.Action == spec.ActionReplace
+}
 
 // Prove compares a restored table with the manifest: RESTORE says FINISHED also where it restored nothing (rule 8). A
 // difference is in the answer, not an error: the other tables go on.
@@ -63,38 +69,42 @@ func (a *Activities) Prove(ctx context.Context, ref TableRef) (Proven, error) {
 	if err != nil {
 		return Proven{}, failure(ctx, err)
 	}
-	proven, err := w.prove(ctx)
+	proven, proof, err := w.prove(ctx)
+	if err == nil {
+		err = w.writeProof(ctx, proven, proof)
+	}
 	if err != nil {
 		err = fmt.Errorf("prove table %s: %w", w.name(), err)
 	}
 	return proven, failure(ctx, err)
 }
 
-func (w *tableWork) prove(ctx context.Context) (Proven, error) {
+func (w *tableWork) prove(ctx context.Context) (Proven, restorepoint.Proof, error) {
+	var proof restorepoint.Proof
 	out := Proven{Table: spec.RestoredTable{Database: w.plan.Database, Table: w.table.Target, Action: w.table.Action}}
 	want, missing, why := w.restored()
 	if len(want.Partitions) == 0 {
 		out.Failed = "none of its partitions was restored" + why
-		return out, nil
+		return out, proof, nil
 	}
 	if kind, err := w.standsInTheWay(ctx); err != nil || kind != "" {
 		out.Failed = fmt.Sprintf("StarRocks says FINISHED, but a %s stands under the table's name, and RESTORE leaves what it names alone then; drop or rename it", kind)
-		return out, err
+		return out, proof, err
 	}
 	got, err := w.look(ctx, want)
 	if err != nil {
-		return out, err
+		return out, proof, err
 	}
-	if got.ID != 0 && w.table.Action == spec.ActionSwap {
+	if got.ID != 0 && w.beside() {
 		out.Beside = w.table.As
 	}
 	oldID := w.table.LiveID
-	if w.table.Action == spec.ActionAdd {
+	if w.table.Action == spec.ActionAdd || w.table.Action == spec.ActionOverwrite {
 		oldID = 0
 	}
-	proof := restorepoint.Prove(want, got, oldID, w.table.Action == spec.ActionAdd)
+	proof = restorepoint.Prove(want, got, oldID, w.table.Action == spec.ActionAdd)
 	out.Table.TableID, out.Table.Partitions, out.Table.Tablets, out.Table.Rows = got.ID, proof.Partitions, int64(proof.Tablets), proof.Rows
-	out.Table.RowsProven = len(proof.NotCompared) == 0
+	out.Table.RowsProven = proof.RowsSkipped == 0
 	if len(proof.NotCompared) > 0 {
 		out.Table.Note = "not compared: " + first3(proof.NotCompared)
 	}
@@ -111,7 +121,7 @@ func (w *tableWork) prove(ctx context.Context) (Proven, error) {
 	default:
 		out.Complete = true
 	}
-	return out, nil
+	return out, proof, nil
 }
 
 // restored is the manifest's table with those partitions that were restored, the number of the others, and why they
@@ -121,7 +131,7 @@ func (w *tableWork) restored() (t restorepoint.Table, missing int, why string) {
 	var reasons []string
 	for _, f := range w.Failures {
 		for _, i := range (restorepoint.Unit{Parts: f.Parts}).Indexes() {
-			if w.plan.Parts[i].Table == w.table.Table.Name {
+			if w.plan.Parts[i].Table == w.table.Table.Name && w.plan.Parts[i].Lane == w.plan.lane(w.table.Table.Name, w.table.As, w.table.Action) {
 				lost[w.plan.Parts[i].Partition] = true
 				if f.Reason != "" && !slices.Contains(reasons, f.Reason) {
 					reasons = append(reasons, f.Reason)
@@ -160,13 +170,16 @@ func (w *tableWork) standsInTheWay(ctx context.Context) (string, error) {
 // look reads the restored table from the catalog, and counts rows where the manifest knows them.
 func (w *tableWork) look(ctx context.Context, want restorepoint.Table) (restorepoint.Restored, error) {
 	fe := w.cluster.FE
-	got := restorepoint.Restored{Live: w.table.Action != spec.ActionSwap}
+	got := restorepoint.Restored{Live: !w.beside()}
 	id, err := tableID(ctx, fe, w.plan.Database, w.table.As)
 	if err != nil {
 		return got, err
 	}
 	if got.ID = id; id == 0 {
 		return got, nil
+	}
+	if err := w.lookAtDefinition(ctx, want, &got); err != nil {
+		return got, err
 	}
 	before, err := versions(ctx, fe, w.plan.Database, w.table.As)
 	if err != nil {
@@ -183,10 +196,13 @@ func (w *tableWork) look(ctx context.Context, want restorepoint.Table) (restorep
 		}
 		if p.RowsExact {
 			part.Rows, err = fe.CountRows(ctx, w.plan.Database, w.table.As, p.Name)
-			if errors.Is(err, starrocks.ErrConnectionLost) || errors.Is(err, starrocks.ErrNoLeader) || ctx.Err() != nil {
+			if transient(ctx, err) {
 				return got, err
 			}
 			part.RowsExact = err == nil // what StarRocks refuses to count is not compared, which the proof says
+		}
+		if part.Fingerprint, err = w.fingerprint(ctx, want, p); err != nil {
+			return got, err
 		}
 		activity.RecordHeartbeat(ctx, p.Name)
 		got.Partitions = append(got.Partitions, part)
@@ -196,7 +212,9 @@ func (w *tableWork) look(ctx context.Context, want restorepoint.Table) (restorep
 		return got, err
 	}
 	for i, p := range got.Partitions {
-		got.Partitions[i].RowsExact = p.RowsExact && slices.Equal(before[p.Name], after[p.Name])
+		if !slices.Equal(before[p.Name], after[p.Name]) {
+			got.Partitions[i].RowsExact, got.Partitions[i].Fingerprint = false, nil
+		}
 	}
 	for name, v := range before {
 		known := slices.ContainsFunc(want.Partitions, func(p restorepoint.Partition) bool { return p.Name == name })
@@ -205,6 +223,34 @@ func (w *tableWork) look(ctx context.Context, want restorepoint.Table) (restorep
 		}
 	}
 	return got, nil
+}
+
+// lookAtDefinition reads the table's SHOW CREATE TABLE where the restore point knows one. A version of StarRocks prints
+// definitions in its own way: between versions a difference proves nothing.
+func (w *tableWork) lookAtDefinition(ctx context.Context, want restorepoint.Table, got *restorepoint.Restored) error {
+	if want.DDL == "" {
+		return nil
+	}
+	ddl, err := w.cluster.FE.ShowCreateTable(ctx, w.plan.Database, w.table.As)
+	if transient(ctx, err) {
+		return err
+	}
+	if err == nil {
+		got.DDL = ddl
+	}
+	now, err := w.cluster.FE.Version(ctx)
+	if transient(ctx, err) {
+		return err
+	}
+	then, bad := starrocks.ParseVersion(w.plan.SourceVersion)
+	got.OtherVersion = err != nil || bad != nil || now.Main != then.Main || now.Major != then.Major || now.Minor != then.Minor
+	return nil
+}
+
+// transient tells errors after which the proof is tried again; what StarRocks refuses is not compared, which the proof
+// says.
+func transient(ctx context.Context, err error) bool {
+	return err != nil && (errors.Is(err, starrocks.ErrConnectionLost) || errors.Is(err, starrocks.ErrNoLeader) || ctx.Err() != nil)
 }
 
 // tableID reads the id of a table; 0 if there is none of that name.

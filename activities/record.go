@@ -30,6 +30,8 @@ type Recorded struct {
 	Bytes      int64  `json:"bytes"`
 	Tablets    int64  `json:"tablets"`
 	Partitions int64  `json:"partitions"`
+	// Warnings name what was asked for and could not be had, although the snapshot is whole.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // Record checks the native snapshot that a finished BACKUP left (rule 13) and writes down what is in it: the object
@@ -55,6 +57,8 @@ type recorder struct {
 	metaKey string
 	lists   []restorepoint.ObjectList
 	bytes   map[int64]int64 // by physical partition
+
+	warnings []string
 }
 
 func (r *recorder) record(ctx context.Context) (Recorded, error) {
@@ -322,7 +326,7 @@ func (r *recorder) meta(ctx context.Context) (*starrocks.Meta, error) {
 // table describes one table of the unit. Rows are counted, and count only if the version was the snapshot's before and
 // after: the catalog's own row counts lag behind by minutes.
 func (r *recorder) table(ctx context.Context, parts []restorepoint.Part, meta *starrocks.Meta) (restorepoint.Table, error) {
-	planned, _ := r.plan.table(parts[0].Table)
+	planned, _ := r.plan.table(parts[0])
 	t := planned.Table
 	in, ok := r.info.Table(t.Name)
 	if !ok {
@@ -337,6 +341,7 @@ func (r *recorder) table(ctx context.Context, parts []restorepoint.Part, meta *s
 		t.Schema = schema
 	}
 	rows := r.countRows(ctx, in)
+	prints := r.fingerprints(ctx, in, &t)
 	for _, p := range in.Partitions {
 		partition := restorepoint.Partition{Name: p.Name, ID: p.ID}
 		for _, part := range parts {
@@ -354,13 +359,14 @@ func (r *recorder) table(ctx context.Context, parts []restorepoint.Part, meta *s
 		if n, exact := rows[p.Name]; exact {
 			partition.Rows, partition.RowsExact = n, true
 		}
+		partition.Fingerprint = prints[p.Name]
 		t.Partitions = append(t.Partitions, partition)
 	}
 	return t, nil
 }
 
 func (r *recorder) sum(record restorepoint.SnapshotRecord) Recorded {
-	out := Recorded{Label: r.Label}
+	out := Recorded{Label: r.Label, Warnings: r.warnings}
 	for _, l := range record.Lists {
 		out.Objects += l.Objects
 		out.Bytes += l.Bytes

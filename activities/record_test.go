@@ -3,6 +3,7 @@ package activities_test
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -131,7 +132,7 @@ func TestRecordTwice(t *testing.T) {
 	var first, second activities.Recorded
 	b.must(&first, b.acts.Record, u)
 	b.must(&second, b.acts.Record, u)
-	if first != second || first.Tablets != 8 || first.Partitions != 4 {
+	if !reflect.DeepEqual(first, second) || first.Tablets != 8 || first.Partitions != 4 {
 		t.Errorf("got %+v, then %+v", first, second)
 	}
 }

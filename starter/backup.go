@@ -12,7 +12,7 @@ import (
 )
 
 func (c *cli) backup() *cobra.Command {
-	return noun("backup", "Back up databases, and look at restore points", c.backupRun(), c.backupList(), c.backupShow())
+	return noun("backup", "Back up databases, and look at restore points", c.backupRun(), c.backupList(), c.backupShow(), c.backupAdopt(), c.backupExport())
 }
 
 func (c *cli) backupRun() *cobra.Command {
@@ -40,11 +40,12 @@ func (c *cli) backupRun() *cobra.Command {
 	f.StringArrayVar(&in.Include, "include", nil, "what to back up (`PATTERN`): db, db.table, db.table/partition, with * globs; repeatable (default everything)")
 	f.StringArrayVar(&in.Exclude, "exclude", nil, "what to leave out (`PATTERN`), in the same grammar; repeatable, wins over --include")
 	f.StringVar(&in.Resume, "resume", "", "partial restore `POINT` to complete: only what it lacks is backed up")
+	f.StringVar(&in.Fingerprint, "fingerprint", "", "`HOW` to fingerprint the rows of each partition, which a restore then compares: sample (about one row in 16) or full (default: rows are only counted)")
 	f.StringArrayVar(&tags, "tag", nil, "`KEY=VALUE` kept with the restore point; repeatable")
 	f.StringVar(&in.OnBusy, "on-busy", "", "what to `do` when another job holds a database: wait (default) or fail")
 	limits := addLimits(f, &in.Limits)
 	flags.add(cmd)
-	flags.addSpecFile(cmd, spec.BackupWorkflow, append(limits, "cluster", "repository", "include", "exclude", "resume", "tag", "on-busy")...)
+	flags.addSpecFile(cmd, spec.BackupWorkflow, append(limits, "cluster", "repository", "include", "exclude", "resume", "fingerprint", "tag", "on-busy")...)
 	return cmd
 }
 
@@ -96,18 +97,23 @@ func (c *cli) showBackup(result spec.BackupResult, err error, in spec.Backup) er
 func (c *cli) backupList() *cobra.Command {
 	in := spec.Inspect{Read: spec.ReadPoints}
 	var limit int
+	var native bool
 	cmd := &cobra.Command{
 		Use:     "list --cluster NAME --repository NAME",
 		Short:   "List a cluster's restore points, newest first",
-		Example: "  starkeep backup list --cluster prod --repository s3-eu",
+		Example: "  starkeep backup list --cluster prod --repository s3-eu\n  starkeep backup list --cluster prod --repository s3-eu --native",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if native {
+				return c.listNative(cmd.Context(), in, limit)
+			}
 			return c.listPoints(cmd.Context(), in, limit)
 		},
 	}
 	cmd.Flags().StringVar(&in.Cluster, "cluster", "", "cluster profile (`NAME`)")
 	cmd.Flags().StringVar(&in.Repository, "repository", "", "repository profile (`NAME`)")
 	cmd.Flags().IntVar(&limit, "limit", 50, "how many (`n`) to list; 0 lists all")
+	cmd.Flags().BoolVar(&native, "native", false, "list what BACKUP statements left in the repository instead, whoever sent them")
 	return cmd
 }
 
@@ -157,7 +163,7 @@ func (c *cli) backupShow() *cobra.Command {
 		Use:     "show POINT --cluster NAME --repository NAME",
 		Short:   "Show what a restore point holds",
 		Example: "  starkeep backup show latest --cluster prod --repository s3-eu",
-		Args:    oneArg("a restore point: its id, or latest"),
+		Args:    oneArg("a restore point: its id, latest, or latest~N"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.Point = args[0]
 			return c.showPoint(cmd.Context(), in)

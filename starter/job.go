@@ -80,6 +80,9 @@ func (c *cli) watchJob(ctx context.Context, t *temporalServer, found *client.Wor
 		err := c.follow(ctx, t, begun, timeout, &result)
 		return c.showRestore(id, result, err, orDefault(in.SourceCluster, in.Cluster), in.Repository)
 	}
+	if shown, err := c.watchOther(ctx, t, found.WorkflowType.Name, begun, timeout); shown {
+		return err
+	}
 	if shown, err := c.watchRepository(ctx, t, found.WorkflowType.Name, begun, timeout); shown {
 		return err
 	}
@@ -88,6 +91,27 @@ func (c *cli) watchJob(ctx context.Context, t *temporalServer, found *client.Wor
 	}
 	c.say("%s has completed.", id)
 	return nil
+}
+
+// watchOther follows an export, an adoption or a drill.
+func (c *cli) watchOther(ctx context.Context, t *temporalServer, workflow string, begun started, timeout time.Duration) (shown bool, err error) {
+	switch workflow {
+	case spec.ExportWorkflow:
+		return true, c.watchExport(ctx, t, begun, timeout)
+	case spec.AdoptWorkflow:
+		var in spec.Adopt
+		t.inputOf(ctx, begun, &in)
+		var result spec.AdoptResult
+		err := c.follow(ctx, t, begun, timeout, &result)
+		return true, c.showAdopt(result, err, in)
+	case spec.DrillWorkflow:
+		var in spec.Drill
+		t.inputOf(ctx, begun, &in)
+		var result spec.DrillResult
+		err := c.follow(ctx, t, begun, timeout, &result)
+		return true, c.showDrill(result, err, orDefault(in.SourceCluster, in.Cluster), in.Repository)
+	}
+	return false, nil
 }
 
 func (c *cli) jobCancel() *cobra.Command {

@@ -14,21 +14,24 @@ func writePoints(w io.Writer, points []spec.PointRow) {
 		return
 	}
 	columns := []column{{"POINT", false}, {"CREATED", false}, {"STATE", false}, {"DATABASES", true}, {"TABLES", true},
-		{"PARTITIONS", true}, {"TABLETS", true}, {"BYTES", true}, {"PARENT", false}, {"TAGS", false}}
+		{"PARTITIONS", true}, {"TABLETS", true}, {"BYTES", true}, {"PARENT", false}, {"DRILLED", false}, {"TAGS", false}}
 	var rows [][]string
 	for _, p := range points {
 		if p.Problem != "" {
-			rows = append(rows, []string{oneLine(p.ID), oneLine(p.CreatedAt), "unreadable: " + oneLine(p.Problem), "", "", "", "", "", "", ""})
+			rows = append(rows, []string{oneLine(p.ID), oneLine(p.CreatedAt), "unreadable: " + oneLine(p.Problem), "", "", "", "", "", "", "", ""})
 			continue
 		}
 		rows = append(rows, []string{oneLine(p.ID), oneLine(p.CreatedAt), pointState(p), count(p.Databases), count(p.Tables),
-			count(p.Partitions), count(p.Tablets), size(p.Bytes), oneLine(p.Parent), tagsText(p.Tags)})
+			count(p.Partitions), count(p.Tablets), size(p.Bytes), oneLine(p.Parent), drillText(p.Drill), tagsText(p.Tags)})
 	}
 	writeTable(w, columns, rows)
 }
 
 func pointState(p spec.PointRow) string {
-	if p.Complete {
+	switch {
+	case p.Complete && p.Origin != "":
+		return "complete, " + oneLine(p.Origin)
+	case p.Complete:
 		return "complete"
 	}
 	return fmt.Sprintf("partial, %s missing", count(p.Failed))
@@ -61,6 +64,9 @@ func writePoint(w io.Writer, p spec.PointDetails) {
 	}
 	writeFailed(w, p.Failed, row.Failed)
 	writeNotCovered(w, p.NotCovered)
+	writeNotKnown(w, p.NotKnown)
+	writeDrills(w, p.Drills)
+	writeReports(w, p.Reports)
 }
 
 // writeJobs shows our workflows and the FE's jobs.

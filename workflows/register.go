@@ -15,6 +15,8 @@ func Register(r worker.WorkflowRegistry) {
 		spec.DatabaseJobWorkflow: DatabaseJob,
 		spec.UndoWindowWorkflow:  UndoWindow,
 		spec.InspectWorkflow:     Inspect,
+		spec.AdoptWorkflow:       Adopt,
+		spec.DrillWorkflow:       Drill,
 		spec.ExportWorkflow:      Export,
 
 		spec.CreateRepositoryWorkflow: CreateRepository,

@@ -36,6 +36,10 @@ type world struct {
 	backupPlan  activities.BackupPlan
 	restorePlan activities.RestorePlan
 
+	report    func(activities.ReportInput) error                   // how storing the proof goes
+	reported  activities.ReportInput                               //
+	drill     activities.DrillPlan                                 //
+	drilled   activities.DrillOutcome                              //
 	planned   func() error                                         // how planning goes
 	ensured   func() error                                         // how EnsureDatabase goes
 	created   func() (activities.EnsuredRepository, error)         // how EnsureRepository goes
@@ -80,6 +84,11 @@ func newWorld(t *testing.T) *world {
 	w.OnActivity(a.Tidy, any, any).Return(w.onTidy).Maybe().After(time.Second)
 	w.OnActivity(a.PublishManifest, any, any).Return(w.onPublish).Maybe().After(time.Second)
 	w.OnActivity(a.Prove, any, any).Return(w.onProve).Maybe().After(time.Second)
+	w.OnActivity(a.ReportRestore, any, any).Return(w.onReport).Maybe().After(time.Second)
+	w.OnActivity(a.AdoptSnapshot, any, any).Return(w.onAdopt).Maybe().After(time.Second)
+	w.OnActivity(a.PlanDrill, any, any).Return(w.onPlanDrill).Maybe().After(time.Second)
+	w.OnActivity(a.DropDrill, any, any).Return(w.onDropDrill).Maybe().After(time.Second)
+	w.OnActivity(a.RecordDrill, any, any).Return(w.onRecordDrill).Maybe().After(time.Second)
 	w.OnActivity(a.CarryProperties, any, any).Return(w.onCarryProperties).Maybe().After(time.Second)
 	w.OnActivity(a.CarryGrants, any, any).Return(w.onCarryGrants).Maybe().After(time.Second)
 	w.OnActivity(a.Swap, any, any, any, any, any).Return(w.onSwap).Maybe().After(time.Second)

@@ -19,6 +19,9 @@ type Backup struct {
 	Resume string `json:"resume,omitempty"`
 	// OnBusy says what to do when another job holds a database: "wait" (default) or "fail".
 	OnBusy string `json:"onBusy,omitempty"`
+	// Fingerprint asks for a fingerprint of each partition's rows, which a restore compares: "sample" (about one row in
+	// sixteen), "full" (all), or "" (default: rows are only counted). It reads the tables after their snapshot was taken.
+	Fingerprint string `json:"fingerprint,omitempty"`
 	// Tags are kept in the manifest and shown in listings.
 	Tags map[string]string `json:"tags,omitempty"`
 	// Limits bound units and parallelism.
@@ -46,6 +49,12 @@ const (
 	DefaultParallelDatabases = 8
 )
 
+// Values of Fingerprint.
+const (
+	FingerprintSample = "sample"
+	FingerprintFull   = "full"
+)
+
 // Policies of OnBusy.
 const (
 	OnBusyWait = "wait"
@@ -70,6 +79,7 @@ func (b Backup) Validate() error {
 		p.checkName("repository", b.Repository, true)
 		p.checkName("resume", b.Resume, false)
 		p.checkOneOf("onBusy", b.OnBusy, OnBusyWait, OnBusyFail)
+		p.checkOneOf("fingerprint", b.Fingerprint, FingerprintSample, FingerprintFull)
 		b.Limits.check(&p)
 		if b.Resume != "" && (len(b.Include) > 0 || len(b.Exclude) > 0) {
 			p.add(`field "resume" takes its selection from the point it completes; leave "include" and "exclude" out`)

@@ -7,7 +7,7 @@ type Inspect struct {
 	// Cluster and Repository name profiles; what is read says which it needs.
 	Cluster    string `json:"cluster,omitempty"`
 	Repository string `json:"repository,omitempty"`
-	// Point is an id or "latest" (ReadPoint).
+	// Point is an id, "latest" or "latest~N" (ReadPoint).
 	Point string `json:"point,omitempty"`
 	// Page is the token of the next page, from the last answer; "" is the first.
 	Page string `json:"page,omitempty"`
@@ -24,6 +24,7 @@ const (
 	ReadJobs         = "jobs"         // what the FE of cluster runs → InspectResult.Jobs
 	ReadRepositories = "repositories" // what the FE of cluster knows, beside our profiles → InspectResult.Repositories
 	ReadConfig       = "config"       // whether every profile can be reached → InspectResult.Checks
+	ReadSnapshots    = "snapshots"    // native snapshots of repository, whoever made them → InspectResult.Snapshots
 	ReadPolicy       = "policy"       // what the store of repository must allow → InspectResult.Policy
 )
 
@@ -41,9 +42,9 @@ func (i *Inspect) UnmarshalJSON(data []byte) error {
 func (i Inspect) Validate() error {
 	p := append(problems(nil), i.problems...)
 	if len(p) == 0 {
-		p.checkOneOf("read", i.Read, ReadPoints, ReadPoint, ReadJobs, ReadRepositories, ReadConfig, ReadPolicy)
+		p.checkOneOf("read", i.Read, ReadPoints, ReadPoint, ReadJobs, ReadRepositories, ReadConfig, ReadPolicy, ReadSnapshots)
 		p.checkName("cluster", i.Cluster, i.Read != ReadConfig && i.Read != ReadPolicy)
-		p.checkName("repository", i.Repository, i.Read == ReadPoints || i.Read == ReadPoint || i.Read == ReadPolicy)
+		p.checkName("repository", i.Repository, i.Read == ReadPoints || i.Read == ReadPoint || i.Read == ReadPolicy || i.Read == ReadSnapshots)
 		for _, purpose := range i.For {
 			p.checkOneOf("for", purpose, Policies()...)
 		}
@@ -62,7 +63,31 @@ type InspectResult struct {
 	Repositories []RepositoryRow `json:"repositories,omitempty"`
 	Checks       []CheckRow      `json:"checks,omitempty"`
 	Policy       *Policy         `json:"policy,omitempty"`
+	Snapshots    []SnapshotRow   `json:"snapshots,omitempty"`
 	NextPage     string          `json:"nextPage,omitempty"`
+}
+
+// SnapshotRow is one native snapshot as its own files tell it.
+type SnapshotRow struct {
+	Label      string `json:"label"`
+	Timestamp  string `json:"timestamp,omitempty"`  // backup_timestamp for RESTORE
+	BackupTime string `json:"backupTime,omitempty"` // RFC 3339, UTC
+	Database   string `json:"database,omitempty"`
+	Tables     int    `json:"tables"` // and materialized views and views
+	Partitions int    `json:"partitions"`
+	Tablets    int64  `json:"tablets"`
+	Ours       bool   `json:"ours"`              // starkeep made it
+	Recorded   bool   `json:"recorded"`          // starkeep knows what is in it: made or adopted by it
+	Problem    string `json:"problem,omitempty"` // why it cannot be restored
+}
+
+// DrillRow is one drill of a restore point.
+type DrillRow struct {
+	At      string `json:"at"`     // RFC 3339, UTC
+	Result  string `json:"result"` // a Drill… constant
+	Sampled int    `json:"sampled"`
+	Of      int    `json:"of"`
+	Reason  string `json:"reason,omitempty"` // why it is not ok
 }
 
 // PointRow is one restore point in a listing.
@@ -78,6 +103,8 @@ type PointRow struct {
 	Bytes      int64             `json:"bytes"`
 	Failed     int64             `json:"failed,omitempty"`
 	Tags       map[string]string `json:"tags,omitempty"`
+	Origin     string            `json:"origin,omitempty"`  // "adopted": from a native snapshot that starkeep did not make
+	Drill      *DrillRow         `json:"drill,omitempty"`   // the last one
 	Problem    string            `json:"problem,omitempty"` // why it cannot be read
 }
 
@@ -90,6 +117,9 @@ type PointDetails struct {
 	Failed     []FailedPart `json:"failedList,omitempty"`
 	NotCovered []NotCovered `json:"notCovered,omitempty"`
 	Truncated  bool         `json:"truncated,omitempty"` // more tables than one answer holds
+	NotKnown   []string     `json:"notKnown,omitempty"`  // of an adopted point: what is never compared
+	Drills     []DrillRow   `json:"drills,omitempty"`    // the last ones, newest first
+	Reports    []string     `json:"reports,omitempty"`   // addresses of the last restores' proofs, newest first
 }
 
 // PointTable is one table of a restore point.
