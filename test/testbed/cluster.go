@@ -18,7 +18,7 @@ func (b *Bed) AddCluster(t testing.TB, name string, o Options) *starrockssim.Clu
 	t.Helper()
 	o = o.withDefaults()
 	sim, err := starrockssim.Start(starrockssim.Options{
-		Name: name, Tick: o.Tick, Frontends: o.Frontends, Backends: o.Backends, Users: map[string]string{"root": "", "starkeep": o.Password},
+		Name: name, Tick: o.Tick, Frontends: o.Frontends, Backends: o.Backends, Version: o.Version, Users: map[string]string{"root": "", "starkeep": o.Password},
 		OpenStore: openNative(o.Repositories),
 	})
 	if err != nil {
