@@ -3,6 +3,7 @@ package workflows
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -122,7 +123,7 @@ func (w *undoWindow) refresh(ctx workflow.Context) {
 		return
 	}
 	v := w.viewSteps()
-	v.rows = w.result.Views
+	v.rows = slices.Clone(w.result.Views)
 	v.run(ctx, "refresh materialized views", acts.RefreshViews)
 	w.tell(v)
 }

@@ -63,7 +63,8 @@ func (c *Cluster) refreshNow(s *session, db *database, t *table, r *viewRefresh)
 	}
 	base := c.baseOf(t)
 	r.versions = versionsOf(base)
-	if last := t.view.computed; last != nil && !r.force && maps.Equal(last, r.versions) {
+	last, loaded := t.view.computed, slices.ContainsFunc(slices.Collect(maps.Values(r.versions)), func(v int64) bool { return v > 1 })
+	if !r.force && base != nil && (last != nil && maps.Equal(last, r.versions) || last == nil && !loaded) {
 		r.state = "SKIPPED"
 		return nil
 	}
