@@ -26,6 +26,8 @@ type JobEnd struct {
 	Cancelled bool     `json:"cancelled,omitempty"`
 	Seconds   int64    `json:"seconds"`
 	Warnings  []string `json:"warnings,omitempty"`
+	// Loads are those that a RESTORE over existing data met committed and not visible, in words: it went on over them.
+	Loads []string `json:"loads,omitempty"`
 }
 
 // Await follows the unit's job to its end. It holds the COMMIT rules of design §7: on a cancel request it sends CANCEL
@@ -129,6 +131,9 @@ func (w *watch) look(ctx context.Context) (over bool, err error) {
 		w.end.CancelRefused = true
 		w.progress.Message = "a cancel was asked for in COMMIT, where it would damage data: finishing"
 	}
+	if f := w.loadsInTheWay(ctx, j); f != nil {
+		return false, w.giveUpWith(ctx, *f)
+	}
 	return false, w.examine(ctx, j)
 }
 
@@ -165,6 +170,10 @@ func (w *watch) lost(ctx context.Context, row *starrocks.Job) (bool, error) {
 	if row == nil {
 		return false, fail(spec.ErrorJobLost, "StarRocks shows no %s of the database any more and the repository has no result; grant EXPORT on every table of the database to the profile's user (without it the row is hidden), or look whether the database was dropped", w.Statement)
 	}
+	if w.inPlace() {
+		const why = "a later job took the row before this one was seen to end"
+		return false, jobFailed(UnitFailure{Transient: true, Reason: why, Interrupted: w.interrupted(why)}, why)
+	}
 	if w.Statement == starrocks.RestoreKind {
 		w.end.Unseen = true
 		return true, nil
@@ -185,6 +194,14 @@ func (w *watch) committed(ctx context.Context) (bool, error) {
 func (w *watch) ended(ctx context.Context, j *starrocks.Job) error {
 	reason := j.Reason()
 	byUser := reason.Class == starrocks.StatusUserCancelled
+	if w.brokenOff(j, reason) {
+		why := reason.Text
+		if w.giveUp != nil {
+			why = w.giveUp.Reason
+		}
+		return jobFailed(UnitFailure{Transient: true, Reason: why, State: string(starrocks.StateCommitting), Interrupted: w.interrupted(why)},
+			"broken off in COMMITTING over existing data: %s", why)
+	}
 	if byUser && w.giveUp != nil {
 		return jobFailed(*w.giveUp, "cancelled by starkeep: %s", w.giveUp.Reason)
 	}
@@ -245,11 +262,16 @@ func (w *watch) giveUpWith(ctx context.Context, f UnitFailure) error {
 	return w.sendCancel(ctx)
 }
 
-// remember takes up what the heartbeat of an attempt that died tells: that it cancelled the job itself.
+// remember takes up what the heartbeat of an attempt that died tells: that it cancelled the job itself, that it looked at
+// loads.
 func (w *watch) remember(ctx context.Context) {
 	w.again = activity.GetInfo(ctx).Attempt > 1
 	var last spec.JobProgress
-	if activity.HasHeartbeatDetails(ctx) && activity.GetHeartbeatDetails(ctx, &last) == nil && last.GivingUp != "" {
+	if !activity.HasHeartbeatDetails(ctx) || activity.GetHeartbeatDetails(ctx, &last) != nil {
+		return
+	}
+	w.progress.LoadsSeen = last.LoadsSeen
+	if last.GivingUp != "" {
 		w.giveUp = &UnitFailure{Transient: true, Reason: last.GivingUp, State: last.State}
 		w.progress.GivingUp = last.GivingUp
 	}
@@ -267,7 +289,7 @@ func (w *watch) warn(format string, args ...any) {
 func (w *watch) report(j *starrocks.Job) {
 	left := len(j.Unfinished)
 	if w.progress.State != string(j.State) {
-		w.progress = spec.JobProgress{Statement: string(w.Statement), Database: w.Database, Label: w.Label, State: string(j.State), Phase: phaseOf(w.Statement, j.State), GivingUp: w.progress.GivingUp}
+		w.progress = spec.JobProgress{Statement: string(w.Statement), Database: w.Database, Label: w.Label, State: string(j.State), Phase: phaseOf(w.Statement, j.State), GivingUp: w.progress.GivingUp, LoadsSeen: w.progress.LoadsSeen}
 	}
 	w.progress.Total = max(w.progress.Total, left)
 	w.progress.Done = w.progress.Total - left

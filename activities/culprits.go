@@ -152,7 +152,7 @@ func (w *work) eachPart(see func(i int, p restorepoint.Part, t PlanTable)) {
 	for n, i := range w.Unit.Indexes() {
 		p := w.parts[n]
 		if t.Table.Name != p.Table {
-			t, _ = w.plan.table(p.Table)
+			t, _ = w.plan.table(p)
 		}
 		see(i, p, t)
 	}

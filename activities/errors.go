@@ -40,6 +40,10 @@ type UnitFailure struct {
 	Reason    string `json:"reason"`              // in StarRocks' own words
 	State     string `json:"state,omitempty"`     // the FE's state when it failed
 
+	// Interrupted says that the RESTORE was broken off in COMMITTING over existing data, or may have been: the same RESTORE
+	// is to be run to its end at once.
+	Interrupted *spec.InterruptedCommit `json:"interrupted,omitempty"`
+
 	Backends []BackendTrouble `json:"backends,omitempty"` // a scratch unit's: the BEs that kept it from going on
 }
 

@@ -34,7 +34,10 @@ func (a *Activities) Submit(ctx context.Context, u UnitRef) (Submission, error) 
 	if err != nil {
 		return Submission{}, failure(ctx, err)
 	}
-	s, err := w.submit(ctx)
+	var s Submission
+	if err = w.awaitLoads(ctx); err == nil {
+		s, err = w.submit(ctx)
+	}
 	if err != nil {
 		err = fmt.Errorf("%s of database %s, label %s: %w", w.Statement, w.Database, w.Label, err)
 	}
@@ -138,10 +141,14 @@ func (w *work) send(ctx context.Context) error {
 			Database: w.Database, Label: w.Label, Repository: w.repository.Native, Objects: w.objects(), Timeout: statementTimeout,
 		})
 	}
-	return w.cluster.FE.Restore(ctx, starrocks.RestoreStatement{
+	return w.cluster.FE.Restore(ctx, w.restoreStatement())
+}
+
+func (w *work) restoreStatement() starrocks.RestoreStatement {
+	return starrocks.RestoreStatement{
 		Database: w.Database, Label: w.Label, Repository: w.repository.Native, Timestamp: w.Timestamp,
 		Objects: w.objects(), ReplicationNum: w.Replication, Timeout: statementTimeout,
-	})
+	}
 }
 
 // refused types an error of the statement itself: what StarRocks refuses is a matter of this unit, unless the table of

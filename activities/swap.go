@@ -186,8 +186,8 @@ func (x *exchange) versionSum(ctx context.Context, id int64) (int64, error) {
 	return 0, fail(spec.ErrorSchemaMismatch, "the table with id %d is gone from database %s", id, x.Database)
 }
 
-// DropBeside drops the copy that a cancelled restore made next to the live table, under a name that only this restore
-// gives. It never drops the table that was live when the plan was made, and never FORCE.
+// DropBeside drops the copy that a restore made next to the live table, under a name that only this restore gives, when
+// it was cancelled or the copy has served its purpose. It never drops the table that was live when the plan was made, and never FORCE.
 func (a *Activities) DropBeside(ctx context.Context, ref TableRef) error {
 	defer keepAlive(ctx)()
 	w, err := a.resolveTable(ctx, ref)
@@ -195,7 +195,7 @@ func (a *Activities) DropBeside(ctx context.Context, ref TableRef) error {
 		return failure(ctx, err)
 	}
 	id, err := tableID(ctx, w.cluster.FE, w.plan.Database, w.table.As)
-	if err == nil && id != 0 && id != w.table.LiveID && w.table.Action == spec.ActionSwap {
+	if err == nil && id != 0 && id != w.table.LiveID && w.beside() {
 		err = w.cluster.FE.DropTable(ctx, w.plan.Database, w.table.As)
 	}
 	if err != nil {

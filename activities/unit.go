@@ -6,6 +6,7 @@ import (
 
 	"starkeep/restorepoint"
 	"starkeep/starrocks"
+	"starkeep/workflows/spec"
 )
 
 // Statement says whether a unit is a BACKUP or a RESTORE.
@@ -39,6 +40,7 @@ type UnitRef struct {
 	FailBusy    bool              `json:"failBusy,omitempty"` // Submit: do not wait for somebody else's job
 	Cancel      bool              `json:"cancel,omitempty"`   // Await: a cancel was asked for before anybody watched
 	Scratch     bool              `json:"scratch,omitempty"`  // Await: of a check, and given up early
+	Mend        bool              `json:"mend,omitempty"`     // RESTORE: after one that was broken off in COMMITTING; not to be stopped again
 	// Composed is, of a RESTORE, the label of the native snapshot that is made for the unit where its parts lie in several.
 	// It is the same for all attempts: what one has copied the next finds.
 	Composed string `json:"composed,omitempty"`
@@ -76,6 +78,11 @@ func (a *Activities) resolve(ctx context.Context, u UnitRef) (*work, error) {
 		w.Label = w.Composed
 	}
 	return w, nil
+}
+
+// inPlace tells a RESTORE that overwrites what is there.
+func (w *work) inPlace() bool {
+	return w.Statement == starrocks.RestoreKind && len(w.parts) > 0 && w.parts[0].Lane == spec.ActionOverwrite
 }
 
 func (w *work) snapshot() starrocks.Snapshot {
@@ -122,9 +129,12 @@ func (w *work) objects() []starrocks.Object {
 		for i < len(w.parts) && w.parts[i].Table == name {
 			i++
 		}
-		t, _ := w.plan.table(name)
+		t, _ := w.plan.table(w.parts[first])
 		object := starrocks.Object{Table: name}
-		if t.As != "" {
+		switch {
+		case w.plan.aliased(name, t.As):
+			object.Alias = t.As
+		case t.As != "":
 			object.Table = t.As
 		}
 		for _, p := range w.parts[first:i] {

@@ -64,6 +64,7 @@ type Job struct {
 	State          State
 	Objects        string    // BackupObjs or RestoreObjs; for people, not for parsing (names are not quoted)
 	Created        time.Time // UTC, whole seconds
+	Downloaded     time.Time // RESTORE: zero until all is downloaded; then it is in COMMIT, or past it
 	Finished       time.Time // zero while it runs
 	Unfinished     []Task
 	TaskErrors     string // TaskErrMsg; see ParseTaskErrors. Kept by CANCELLED rows, sometimes by FINISHED ones (rule 8)

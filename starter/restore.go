@@ -17,31 +17,34 @@ const planTimeout = time.Hour
 
 func (c *cli) restore() *cobra.Command {
 	return noun("restore", "Plan and run restores, and undo or finish them",
-		c.restorePlan(), c.restoreRun(), c.restoreUndo(), c.restoreFinish())
+		c.restorePlan(), c.restoreRun(), c.restoreUndo(), c.restoreFinish(), c.restoreDrill())
 }
 
 // restoreInput is a Restore being put together from flags.
 type restoreInput struct {
 	spec.Restore
-	renames []string
+	renames  []string
+	snapshot spec.NativeSnapshot
 }
 
 func (r *restoreInput) add(cmd *cobra.Command, flags *runFlags) {
 	f := cmd.Flags()
 	f.StringVar(&r.Cluster, "cluster", "", "cluster profile (`NAME`) to restore into")
 	f.StringVar(&r.Repository, "repository", "", "repository profile (`NAME`) that holds the restore point")
-	f.StringVar(&r.Point, "point", "", "restore `POINT`: an id, or latest (default), the newest complete one")
+	f.StringVar(&r.Point, "point", "", "restore `POINT`: an id, latest (default), the newest complete one, or latest~N, the N-th complete one before it")
+	f.StringVar(&r.snapshot.Label, "snapshot", "", "`LABEL` of a native snapshot to restore instead of a point: it is adopted as one")
+	f.StringVar(&r.snapshot.Timestamp, "snapshot-timestamp", "", "its `backup_timestamp`, where the label has several")
 	f.StringVar(&r.SourceCluster, "source-cluster", "", "cluster (`NAME`) whose restore points are meant (default --cluster)")
 	f.StringArrayVar(&r.Include, "include", nil, "what to restore (`PATTERN`): db, db.table, db.table/partition, with * globs; repeatable (default everything)")
 	f.StringArrayVar(&r.Exclude, "exclude", nil, "what to leave out (`PATTERN`), in the same grammar; repeatable, wins over --include")
 	f.StringArrayVar(&r.renames, "rename", nil, "`FROM=TO`: db=other or db.table=other.name; repeatable")
-	f.StringVar(&r.OnExisting, "on-existing", "", "what to `do` with tables that exist: swap (default: restore beside and exchange, undoable), fail, or rename (restore under another name)")
+	f.StringVar(&r.OnExisting, "on-existing", "", "what to `do` with tables that exist: swap (default: restore beside and exchange, undoable), fail, rename (restore under another name), or overwrite (in place, needs --yes-overwrite)")
 	f.IntVar(&r.ReplicationNum, "replication-num", 0, "replicas (`n`) of restored partitions (default the source's, at most one per live host)")
 	f.BoolVar(&r.SkipGrants, "skip-grants", false, "swap tables even where their grants cannot be carried over")
 	f.Var((*durationFlag)(&r.UndoWindow), "undo-window", "how `long` the old tables are kept after a swap (default 72h)")
 	f.StringVar(&r.OnBusy, "on-busy", "", "what to `do` when another job holds a database: wait (default) or fail")
-	limits := addLimits(f, &r.Limits)
-	flags.addSpecFile(cmd, spec.RestoreWorkflow, append(limits, "cluster", "repository", "point", "source-cluster", "include", "exclude",
+	limits := append(addLimits(f, &r.Limits), r.addConsent(f)...)
+	flags.addSpecFile(cmd, spec.RestoreWorkflow, append(limits, "cluster", "repository", "point", "snapshot", "snapshot-timestamp", "source-cluster", "include", "exclude",
 		"rename", "on-existing", "replication-num", "skip-grants", "undo-window", "on-busy")...)
 }
 
@@ -52,6 +55,12 @@ func (c *cli) loadRestore(r restoreInput, flags runFlags) (spec.Restore, error) 
 		return spec.Restore{}, err
 	}
 	r.Rename = renames
+	if r.snapshot != (spec.NativeSnapshot{}) {
+		r.Snapshot = &r.snapshot
+	}
+	if err := r.checkConsent(); err != nil && flags.specFile == "" {
+		return spec.Restore{}, err
+	}
 	err = c.load(flags, &r.Restore)
 	return r.Restore, err
 }
@@ -60,12 +69,15 @@ func (c *cli) restorePlan() *cobra.Command {
 	var r restoreInput
 	var flags runFlags
 	cmd := &cobra.Command{
-		Use:     "plan --cluster NAME --repository NAME",
-		Short:   "Show what a restore would do, and check that it can",
-		Long:    "Checks everything a restore needs and shows what it would do to each table. Changes nothing.\nExit code 1 when a table is refused.",
+		Use:   "plan --cluster NAME --repository NAME",
+		Short: "Show what a restore would do, and check that it can",
+		Long: "Checks everything a restore needs and shows what it would do to each table, what depends on it, the room and the\n" +
+			"time it takes. Changes nothing. starkeep restore run --plan DIGEST runs this very plan, or stops.\n" +
+			"Exit code 1 when a table is refused, or the restore as a whole.",
 		Example: "  starkeep restore plan --cluster prod --repository s3-eu --include sales.orders",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			r.DryRun = true
 			in, err := c.loadRestore(r, flags)
 			if err != nil {
 				return err
@@ -121,6 +133,9 @@ func refusal(plan spec.RestoreResult) error {
 			refused++
 		}
 	}
+	if refused == 0 && len(plan.Blocked) > 0 {
+		return codedError{exitFailed, "this restore cannot be run: " + oneLine(plan.Blocked[0]) + "; nothing was changed"}
+	}
 	if refused == 0 {
 		return nil
 	}
@@ -133,6 +148,7 @@ func (c *cli) restoreRun() *cobra.Command {
 	var r restoreInput
 	var flags runFlags
 	var yes bool
+	var digest string
 	cmd := &cobra.Command{
 		Use:   "run --cluster NAME --repository NAME",
 		Short: "Restore from a restore point, after showing the plan",
@@ -145,12 +161,17 @@ func (c *cli) restoreRun() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			in.PlanDigest = orDefault(digest, in.PlanDigest)
+			if err := in.Validate(); err != nil {
+				return usagef("%s", inFlags(err.Error()))
+			}
 			return c.runRestore(cmd.Context(), in, flags, yes)
 		},
 	}
 	r.add(cmd, &flags)
 	flags.add(cmd)
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask after showing the plan")
+	cmd.Flags().StringVar(&digest, "plan", "", "run the plan of this `DIGEST`, which restore plan printed, without asking; stop if the plan would be another by now")
 	return cmd
 }
 
@@ -159,7 +180,8 @@ func (c *cli) runRestore(ctx context.Context, in spec.Restore, flags runFlags, y
 	if err != nil {
 		return err
 	}
-	if err := c.needsAnswer("restore run", yes || in.DryRun); err != nil {
+	confirmed := in.PlanDigest != ""
+	if err := c.needsAnswer("restore run", yes || in.DryRun || confirmed); err != nil {
 		return err
 	}
 	t, err := c.connect(ctx)
@@ -178,8 +200,11 @@ func (c *cli) runRestore(ctx context.Context, in spec.Restore, flags runFlags, y
 	if err := refusal(plan); err != nil {
 		return err
 	}
-	if !yes && !c.confirm("\nRestore this into "+in.Cluster+"?") {
+	if !yes && !confirmed && !c.confirm("\nRestore this into "+in.Cluster+"?") {
 		return codedError{exitFailed, "not restored: you said no; nothing was changed"}
+	}
+	if !confirmed {
+		in.PlanDigest = plan.PlanDigest
 	}
 	return c.startRestore(ctx, t, in, plan, name, flags)
 }
@@ -187,6 +212,7 @@ func (c *cli) runRestore(ctx context.Context, in spec.Restore, flags runFlags, y
 // startRestore runs what was planned: the very point that the plan found, also where it was asked for as "latest".
 func (c *cli) startRestore(ctx context.Context, t *temporalServer, in spec.Restore, plan spec.RestoreResult, name string, flags runFlags) error {
 	in.Point = orDefault(plan.Point, in.Point)
+	in.Snapshot = nil // the plan has adopted it
 	begun, err := t.start(ctx, run{
 		workflow: spec.RestoreWorkflow,
 		id:       spec.RestoreID(in.Cluster, name),

@@ -40,8 +40,10 @@ type DatabaseJobResult struct {
 	Failed    []spec.FailedPart        `json:"failed,omitempty"`   // tables that were not proven or exchanged
 	Unproven  int                      `json:"unproven,omitempty"` // of Failed: restored, said StarRocks, but not what was backed up
 	Swapped   []spec.SwappedTable      `json:"swapped,omitempty"`
-	Warnings  []string                 `json:"warnings,omitempty"`
-	Cancelled string                   `json:"cancelled,omitempty"` // cancelledEarly or cancelledInCommit
+	// Interrupted are RESTOREs over existing data that were broken off in COMMITTING and could not be made good.
+	Interrupted []spec.InterruptedCommit `json:"interrupted,omitempty"`
+	Warnings    []string                 `json:"warnings,omitempty"`
+	Cancelled   string                   `json:"cancelled,omitempty"` // cancelledEarly or cancelledInCommit
 }
 
 // How a cancel request met a DatabaseJob.
@@ -58,6 +60,7 @@ type databaseJob struct {
 	began    time.Time
 
 	submitted bool     // the attempt's statement may have got through to StarRocks
+	loads     []string // that RESTOREs over existing data went on over
 }
 
 // DatabaseJob holds the lock of one database and carries out its units one after another; then, for a restore, it proves

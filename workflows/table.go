@@ -24,9 +24,13 @@ func (j *databaseJob) finishTable(ctx workflow.Context, table int) {
 		j.incomplete(ctx, ref, proven)
 		return
 	}
-	if j.Cancelled == cancelledEarly && proven.Table.Action == spec.ActionSwap {
+	if j.Cancelled == cancelledEarly && besides(proven.Table.Action) {
 		proven.Failed = "restored, but not exchanged because of the cancel"
 		j.incomplete(ctx, ref, proven)
+		return
+	}
+	if proven.Table.Action == spec.ActionReplace {
+		j.replace(ctx, ref, proven)
 		return
 	}
 	if err := j.place(ctx, ref, &proven.Table); err != nil {
@@ -44,7 +48,7 @@ func (j *databaseJob) finishTable(ctx workflow.Context, table int) {
 
 // place carries properties and grants over and swaps.
 func (j *databaseJob) place(ctx workflow.Context, ref activities.TableRef, t *spec.RestoredTable) error {
-	if t.Action == spec.ActionAdd {
+	if t.Action == spec.ActionAdd || t.Action == spec.ActionOverwrite {
 		return nil
 	}
 	j.phase(ctx, spec.PhaseSwap)
@@ -89,17 +93,22 @@ func (j *databaseJob) incomplete(ctx workflow.Context, ref activities.TableRef, 
 	if proven.Differs {
 		j.Result.Unproven++
 	}
-	if t.Action == spec.ActionSwap && j.Cancelled != "" {
+	if besides(t.Action) && j.Cancelled != "" {
 		err := workflow.ExecuteActivity(short(ctx, j.heartbeat(), "drop the copy of "+t.Table), acts.DropBeside, ref).Get(ctx, nil)
 		if err != nil {
 			_, message := activities.TypeOf(err)
 			reason += "; " + message
 		}
-	} else if t.Action == spec.ActionSwap && proven.Beside != "" {
+	} else if besides(t.Action) && proven.Beside != "" {
 		reason += fmt.Sprintf("; the live table is untouched, what was restored stays in %s: look at it, then DROP TABLE", proven.Beside)
+	} else if t.Action == spec.ActionOverwrite && !proven.Differs && len(j.Result.Interrupted) == 0 {
+		reason += "; what was not overwritten is as it was"
 	}
 	j.Result.Failed = append(j.Result.Failed, spec.FailedPart{Database: t.Database, Table: t.Table, Reason: reason})
 }
+
+// besides tells actions that restore next to the live table first.
+func besides(action string) bool { return action == spec.ActionSwap || action == spec.ActionReplace }
 
 func (j *databaseJob) failed(t spec.RestoredTable, err error) {
 	_, message := activities.TypeOf(err)

@@ -59,6 +59,9 @@ func (j *databaseJob) backupUnit(ctx workflow.Context, u activities.UnitRef) err
 	if err != nil {
 		return err
 	}
+	for _, w := range recorded.Warnings {
+		j.warn("%s", w)
+	}
 	j.count(recorded.Partitions, recorded.Tablets, recorded.Bytes)
 	j.Result.Objects += recorded.Objects
 	return nil
@@ -66,6 +69,7 @@ func (j *databaseJob) backupUnit(ctx workflow.Context, u activities.UnitRef) err
 
 // restoreUnit: make the attempt recognisable, submit RESTORE, await it, tidy up.
 func (j *databaseJob) restoreUnit(ctx workflow.Context, u activities.UnitRef) error {
+	fresh := u
 	if err := j.download(ctx, u); err != nil {
 		return err
 	}
@@ -76,10 +80,10 @@ func (j *databaseJob) restoreUnit(ctx workflow.Context, u activities.UnitRef) er
 		j.submitted = true
 		err = j.statement(ctx, u)
 	}
-	free := finishing(ctx)
-	if tidy := workflow.ExecuteActivity(short(free, j.heartbeat(), "tidy up "+u.Beside), acts.Tidy, u).Get(free, nil); tidy != nil {
-		_, message := activities.TypeOf(tidy)
-		j.warn("%s", message)
+	if brokenOff(err) != nil {
+		err = j.mend(ctx, fresh, u, err)
+	} else {
+		j.tidy(finishing(ctx), u)
 	}
 	if err == nil {
 		j.count(int64(u.Unit.Size()), prepared.Tablets, prepared.Bytes)
@@ -118,6 +122,7 @@ func (j *databaseJob) await(ctx workflow.Context, u activities.UnitRef) error {
 	for _, w := range end.Warnings {
 		j.warn("%s", w)
 	}
+	j.loads = append(j.loads, end.Loads...)
 	if end.Cancelled {
 		return temporal.NewCanceledError("cancelled in StarRocks")
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -57,12 +58,10 @@ func errorType(err error) string {
 	return ""
 }
 
-var counter = time.Now().UnixNano()
+var counter atomic.Int64
 
-func unique() string {
-	counter++
-	return fmt.Sprintf("test-%d", counter)
-}
+// unique is a name that no other workflow of the test's server has.
+func unique() string { return fmt.Sprintf("test-%d", counter.Add(1)) }
 
 // sales makes two databases with tables of every key model.
 func sales(t *testing.T, b *testbed.Bed) {

@@ -22,6 +22,7 @@ type stage struct {
 	content string // of its tables, as backed up
 	live    string // of its tables now
 	mark    int    // statements before the row began
+	point   string // that the database is backed up in
 }
 
 // workers runs one worker at a time, for as long as the test of all rows lasts.
@@ -57,9 +58,11 @@ func (s *stage) now() string { return s.Sim.Content(s.db, "orders") + s.Sim.Cont
 // backedUp backs the database up; what follows is compared with that moment.
 func (s *stage) backedUp() {
 	s.Helper()
-	if _, err := runBackup(s.T, s.Bed, spec.Backup{Include: []string{s.db}}); err != nil {
+	out, err := runBackup(s.T, s.Bed, spec.Backup{Include: []string{s.db}})
+	if err != nil {
 		s.Fatal(err)
 	}
+	s.point = out.Point
 	s.Must(s.T, "INSERT INTO "+s.db+".pk VALUES (1, 99), (9, 9)")
 	s.live = s.now()
 	s.mark = len(s.Sim.Statements())

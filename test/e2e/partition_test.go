@@ -126,10 +126,7 @@ func TestMissingRangePartitionsAreAddedToALiveTable(t *testing.T) {
 
 	b.Must(t, "ALTER TABLE kinds.lists DROP PARTITION no")
 	for include, says := range map[string]string{
-		"kinds.lists/it":              "StarRocks cannot add LIST partitions",
 		"kinds.lists/no":              "StarRocks cannot add LIST partitions",
-		"kinds.automatic/p2026010*":   "partition p20260101 exists",
-		"kinds.ranges/p20260103":      "partition p20260103 exists",
 		"kinds.plain/plain":           "",
 		"kinds.numbered/numbered":     "",
 		"kinds.odd name, ünï/odd*":    "",
