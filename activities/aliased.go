@@ -38,11 +38,11 @@ func (p *Plan) alone(t restorepoint.Table, d decision, parts []restorepoint.Part
 	}
 }
 
-// divided says why an aliased table cannot be restored if its parts lie in several native snapshots; "" if it can.
+// divided says why an aliased or a LIST table cannot be restored if its parts lie in several native snapshots; "" if it can.
 func (p *Plan) divided(t restorepoint.Table, d decision) string {
 	several := slices.ContainsFunc(t.Partitions, func(part restorepoint.Partition) bool { return part.Snapshot != t.Partitions[0].Snapshot })
-	if !several || !p.aliased(t.Name, d.as) {
+	if !several || !p.aliased(t.Name, d.as) && !(isList(t) && binaryMeta(p.SourceVersion)) {
 		return ""
 	}
-	return "its partitions lie in several native snapshots of StarRocks " + p.SourceVersion + ", whose metadata cannot be edited to rename or join them; restore it from a point that holds it in one, or drop the live table, so that it can have its own name"
+	return "its partitions lie in several native snapshots of StarRocks " + p.SourceVersion + ", whose metadata cannot be edited to rename or join them; restore it from a point that holds it in one, or, if it is no LIST table, drop the live one, so that it can have its own name"
 }

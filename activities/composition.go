@@ -22,6 +22,14 @@ func (w *work) composes() bool {
 	return w.Composed != "" && (w.plan.Export != "" || w.plan.From != "" || restorepoint.Scattered(w.parts))
 }
 
+// units packs the plan's parts. What lies in snapshots that cannot be composed is restored apart.
+func (p *Plan) units(limits restorepoint.Limits) []restorepoint.Unit {
+	if binaryMeta(p.SourceVersion) {
+		return restorepoint.PackApart(p.Parts, limits)
+	}
+	return restorepoint.Pack(p.Parts, limits)
+}
+
 // composes tells whether one of the units needs a composed native snapshot.
 func (p *Plan) composes(units []restorepoint.Unit) bool {
 	return p.From != "" || slices.ContainsFunc(units, func(u restorepoint.Unit) bool { return restorepoint.Scattered(u.Of(p.Parts)) })

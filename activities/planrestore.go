@@ -150,7 +150,7 @@ func (p *restorePlanner) finish(ctx context.Context) (RestorePlan, error) {
 			return RestorePlan{}, err
 		}
 		plans = append(plans, packed)
-		planned := PlannedDatabase{Database: database, Plan: packed.ref, Units: restorepoint.Pack(plan.Parts, limits), Partitions: int64(len(plan.Parts)), Tables: len(plan.Tables)}
+		planned := PlannedDatabase{Database: database, Plan: packed.ref, Units: plan.units(limits), Partitions: int64(len(plan.Parts)), Tables: len(plan.Tables)}
 		for _, part := range plan.Parts {
 			planned.Tablets += int64(part.Tablets)
 			planned.Bytes += part.Bytes

@@ -89,6 +89,15 @@ func TestWhatIsComposed(t *testing.T) {
 	}
 }
 
+func TestSnapshotsThatCannotBeComposedStayApart(t *testing.T) {
+	parts := spread("t", 6, 1)
+	for _, line := range drawn(parts, PackApart(parts, Limits{})) {
+		if strings.Contains(line, "composed") {
+			t.Errorf("unit %s", line)
+		}
+	}
+}
+
 func TestLabelsOfComposedSnapshots(t *testing.T) {
 	form := regexp.MustCompile(`^[A-Za-z0-9_]{1,64}$`)
 	seen := map[string]bool{}

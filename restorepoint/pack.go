@@ -8,8 +8,15 @@ import "slices"
 // its own. A Whole table is never divided, and a single part never, whatever the limits say. In a restore (Part.Snapshot
 // is set) all parts of a unit have one replication number, because a RESTORE statement names one; they come from one
 // native snapshot, but for units that are to be composed (see composed).
-func Pack(parts []Part, limits Limits) []Unit {
-	p := packer{parts: parts, limits: limits, open: map[unitKey]int{}, composed: composed(parts, limits)}
+func Pack(parts []Part, limits Limits) []Unit { return pack(parts, limits, composed(parts, limits)) }
+
+// PackApart is Pack for native snapshots that cannot be composed: those of StarRocks before 3.1.
+func PackApart(parts []Part, limits Limits) []Unit {
+	return pack(parts, limits, func(Part) bool { return false })
+}
+
+func pack(parts []Part, limits Limits, composed func(Part) bool) []Unit {
+	p := packer{parts: parts, limits: limits, open: map[unitKey]int{}, composed: composed}
 	for from := 0; from < len(parts); {
 		to := from + 1
 		for to < len(parts) && parts[to].Table == parts[from].Table && p.keyOf(parts[to]) == p.keyOf(parts[from]) {
