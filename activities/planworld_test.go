@@ -7,6 +7,7 @@ import (
 
 	"starkeep/activities"
 	"starkeep/restorepoint"
+	"starkeep/starrocks"
 	"starkeep/test/starrockssim"
 	"starkeep/workflows/spec"
 )
@@ -170,5 +171,39 @@ func TestThePlanDigest(t *testing.T) {
 	other := b.backUp()
 	if got := restorepoint.PlanChanges(before, b.plan(spec.Restore{Point: other}).Digest); !strings.Contains(got, "the restore point") {
 		t.Errorf("another point: %q", got)
+	}
+}
+
+// TestPlansWarnOfOlderTargets: what a newer StarRocks wrote, an older one may not read (facts §10.2).
+func TestPlansWarnOfOlderTargets(t *testing.T) {
+	b := newBed(t, options{})
+	b.tables()
+	b.backUp()
+	for _, c := range []struct{ version, says string }{
+		{"3.3.5-6d81f75", "before 3.4 may not find the tablets"},
+		{"3.4.2-37c7c51", "runs the older 3.4.2"},
+		{"3.5.7-37c7c51", ""},
+		{"4.1.0-37c7c51", ""},
+	} {
+		t.Run(c.version, func(t *testing.T) {
+			sim, err := starrockssim.Start(starrockssim.Options{Tick: tick, ClusterID: 4712, Version: c.version})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(sim.Close)
+			fe, err := starrocks.Open(starrocks.Config{Addresses: sim.Addresses(), User: "root"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = fe.Close() })
+			b.T = t
+			b.acts = activities.New([]*activities.Cluster{{Name: "dr", FE: fe, Timing: b.timing, Limits: activities.Limits{BytesPerSecond: 1 << 30}}},
+				[]*activities.Repository{{Name: "repo", Native: "r", Location: b.location, Kind: activities.KindFile, Store: b.store}})
+			var plan activities.RestorePlan
+			b.must(&plan, b.acts.PlanRestore, activities.PlanRestoreInput{Spec: spec.Restore{Cluster: "dr", SourceCluster: "prod", Repository: "repo", DryRun: true}, Run: "x", ID: "x"})
+			if c.says == "" && says(plan.Warnings, "older") || c.says != "" && !says(plan.Warnings, c.says) {
+				t.Errorf("warnings: %q; want %q", plan.Warnings, c.says)
+			}
+		})
 	}
 }

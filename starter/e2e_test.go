@@ -335,6 +335,12 @@ func restorePlansFirst(t *testing.T, r *rig) {
 	if !strings.Contains(result.Warnings[0], `"point":"`+point+`"`) || strings.Contains(result.Warnings[0], "dryRun") {
 		t.Errorf("restored with %s, want the point of the plan", result.Warnings[0])
 	}
+	if !strings.Contains(result.Warnings[0], `"planDigest":"`+plannedRestore.PlanDigest+`"`) {
+		t.Errorf("restored with %s, want the digest of the plan that was shown", result.Warnings[0])
+	}
+	const confirmed = "fedcba98-89abcdef-01234567-89abcdef-01234567"
+	got = r.starkeep(t, "restore run --cluster prod --repository s3-eu --name confirmed --plan "+confirmed+" -o json") // nobody can answer, and nobody is asked
+	got.want(t, exitOK, `\"planDigest\":\"`+confirmed, "sales.customers  create")
 	r.starkeep(t, "job watch restore/prod/r").want(t, exitOK, "Restored from "+point, "")
 }
 

@@ -121,6 +121,7 @@ func TestWrongCommandLinesTouchNothing(t *testing.T) {
 		{"busy policy", "backup run --repository s3 --cluster a --on-busy retry", "", `--on-busy is "retry"; it is one of wait, fail`},
 		{"rename", "restore plan --repository s3 --cluster a --rename x", "", `--rename is "x"`},
 		{"rename of a glob", "restore plan --repository s3 --cluster a --rename x*=y", "", "without globs"},
+		{"plan digest", "restore run --repository s3 --cluster a --plan latest", "", `--plan is "latest"; give the digest`},
 		{"unknown field of a spec", "backup run --spec -", `{"cluster": "a", "repository": "b", "databases": ["x"]}`, `field "databases" does not exist; the fields are`},
 		{"spec that is no JSON", "backup run --spec -", `cluster: a`, "the spec is not JSON"},
 		{"spec that is missing", "backup run --spec /nonexistent", "", "the spec cannot be read"},
