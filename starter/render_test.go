@@ -79,7 +79,7 @@ var (
 		Warnings: []string{"BE 10003 (be3) is not alive"},
 	}
 	doneRestore = spec.RestoreResult{
-		Point: point, Partitions: 52, Tablets: 1204, Bytes: 13 * gib, Undo: "undo/prod/r1", CancelRequested: true,
+		Point: point, Partitions: 52, Tablets: 1204, Bytes: 13 * gib, Undo: "undo/prod/r1", CancelRequested: true, Report: "s3://b/__starkeep/v1/prod/points/x/restores/y.json",
 		Databases: []spec.DatabaseResult{{Database: "sales", Units: 1, Attempts: 1, Partitions: 52, Tablets: 1204, Bytes: 13 * gib, Seconds: 7500}},
 		Tables: []spec.RestoredTable{
 			{Database: "sales", Table: "orders", Action: spec.ActionSwap, TableID: 11, Partitions: 48, Tablets: 1200, Rows: 1200300, RowsProven: true, Before: "orders__before_1a2b3c4d", Grants: 3},
@@ -115,15 +115,33 @@ func TestResultsAsText(t *testing.T) {
 		}),
 		"points": text(func(b *strings.Builder) {
 			writePoints(b, []spec.PointRow{
-				{ID: point, CreatedAt: "2026-11-22T15:04:05Z", Complete: true, Databases: 3, Tables: 12, Partitions: 120, Tablets: 4170, Bytes: 30 * gib, Tags: map[string]string{"why": "nightly", "by": "cron"}},
+				{ID: point, CreatedAt: "2026-11-22T15:04:05Z", Complete: true, Databases: 3, Tables: 12, Partitions: 120, Tablets: 4170, Bytes: 30 * gib, Drill: &spec.DrillRow{At: "2026-11-23T03:00:00Z", Result: spec.DrillOK, Sampled: 1, Of: 12}, Tags: map[string]string{"why": "nightly", "by": "cron"}},
 				{ID: "20261121T150405Z-a1b2c3", CreatedAt: "2026-11-21T15:04:05Z", Failed: 1200, Databases: 3, Tables: 12, Partitions: 119, Tablets: 4000, Bytes: 29 * gib, Parent: "20261120T150405Z-ffffff"},
+				{ID: "20261120T160405Z-4d5e6f", CreatedAt: "2026-11-20T16:04:05Z", Complete: true, Origin: "adopted", Databases: 1, Tables: 2, Partitions: 4, Tablets: 9, Bytes: 4096},
 				{ID: "20261120T150405Z-ffffff", Problem: "format version 2 is newer than this starkeep"}})
 		}),
 		"point": text(func(b *strings.Builder) {
 			writePoint(b, spec.PointDetails{PointRow: spec.PointRow{ID: point, CreatedAt: "2026-11-22T15:04:05Z", Databases: 1, Tables: 2, Partitions: 52, Tablets: 1204, Bytes: 13 * gib, Failed: 1},
-				Cluster: "prod", Repository: "s3-eu", Truncated: true,
+				Cluster: "prod", Repository: "s3-eu", Truncated: true, NotKnown: []string{"grants: none"}, Reports: []string{"s3://b/__starkeep/v1/prod/points/x/restores/y.json"},
+				Drills: []spec.DrillRow{{At: "2026-11-23T03:00:00Z", Result: spec.DrillMismatch, Sampled: 1, Of: 12, Reason: "sales.orders: rows is 1, want 2"}, {At: "2026-11-22T03:00:00Z", Result: spec.DrillOK, Sampled: 1, Of: 12}},
 				Tables: []spec.PointTable{{Database: "sales", Table: "orders", Keys: "DUP_KEYS", Partitions: 48, Tablets: 1200, Bytes: 13 * gib, Rows: 1200300}},
 				Failed: partialBackup.Failed[:1], NotCovered: partialBackup.NotCovered})
+		}),
+		"snapshots": text(func(b *strings.Builder) {
+			writeSnapshots(b, []spec.SnapshotRow{
+				{Label: "by_hand", Timestamp: "2026-11-01-08-00-00-417", Database: "sales", Tables: 12, Partitions: 96, Tablets: 2400},
+				{Label: "kept", Timestamp: "2026-11-02-08-00-00-000", Database: "web", Tables: 1, Partitions: 1, Tablets: 3, Recorded: true},
+				{Label: "sk_sales_0123456789ab_u1_a1", Timestamp: "2026-11-22-15-04-05-123", Database: "sales", Tables: 1, Partitions: 2, Tablets: 6, Ours: true, Recorded: true},
+				{Label: "half", Problem: "no __info: what a BACKUP left that did not finish, or that is still running"}})
+		}),
+		"adopt": text(func(b *strings.Builder) {
+			writeAdopt(b, spec.AdoptResult{Point: "20261101T080000Z-4d5e6f", Label: "by_hand", Timestamp: "2026-11-01-08-00-00-417", Database: "sales", Tables: 12, Partitions: 96, Tablets: 2400,
+				Objects: 14402, Bytes: 13 * gib, NotKnown: []string{"grants: none"}, NotCovered: partialBackup.NotCovered[:1]})
+		}),
+		"drill": text(func(b *strings.Builder) {
+			writeDrill(b, spec.DrillResult{Point: point, Result: spec.DrillMismatch, Sampled: 2, Of: 31, Report: "s3://b/y.json", Warnings: []string{"a warning"},
+				Tables: []spec.RestoredTable{{Database: "starkeep_drill_1a2b3c4d", Table: "customers", Action: spec.ActionCreate, Partitions: 4, Tablets: 4, Rows: 12, RowsProven: true}},
+				Failed: []spec.FailedPart{{Database: "starkeep_drill_1a2b3c4d", Table: "orders", Reason: "rows is 1, want 2"}}})
 		}),
 		"jobs": text(func(b *strings.Builder) {
 			writeJobs(b, jobs{Runs: []runRow{{ID: "backup/prod/nightly", Workflow: "Backup", Status: "Running", Phase: "upload", Started: "2026-11-22T15:04:05Z"},

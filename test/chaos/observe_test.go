@@ -92,7 +92,7 @@ func (c *trial) query(format string) [][]string {
 // statements lists what the FE was made to do. Nothing may be accepted twice: labels and timestamps tell attempts apart.
 func (c *trial) statements() string {
 	var lines []string
-	for _, kind := range []string{"BACKUP", "RESTORE", "CANCEL", "ALTER", "DROP", "GRANT"} {
+	for _, kind := range []string{"BACKUP", "RESTORE", "CANCEL", "ALTER", "DROP", "GRANT", "INSERT OVERWRITE"} {
 		for _, s := range c.accepted(kind) {
 			if slices.Contains(lines, s.SQL) {
 				c.Errorf("accepted twice: %s", s.SQL)
@@ -107,7 +107,7 @@ func (c *trial) statements() string {
 // it was made from as it was, and nothing of its own beside it.
 func (c *trial) objects() (names, documents []string) {
 	native, own := "__starrocks_repository_"+testbed.RepositoryName+"/", restorepoint.ClusterPrefix(testbed.ClusterName)
-	prefixes := []string{native + "__ss_sk_" + c.database + "_", native + "__ss_sk_" + c.lane.source + "_", own + "snapshots/sk_" + c.database + "_"}
+	prefixes := []string{native + "__ss_sk_" + c.database + "_", native + "__ss_sk_" + c.lane.source + "_", native + "__ss_kept_" + c.database + "/", own + "snapshots/sk_" + c.database + "_"}
 	if c.point != "" {
 		prefixes = append(prefixes, own+"points/"+c.point+"/", own+"plans/"+c.point+"/")
 	}
@@ -128,9 +128,11 @@ func (c *trial) objects() (names, documents []string) {
 			texts = append(texts, o.Key+"\n"+string(data))
 		}
 	}
-	for _, o := range keys(c.T, c.lane.bed.Store, native+"__ss_sk_beside_") {
-		if strings.Contains(o.Key, c.database) {
-			names = append(names, leftOver+o.Key)
+	for _, temporary := range []string{"sk_beside_", restorepoint.ComposedPrefix} {
+		for _, o := range keys(c.T, c.lane.bed.Store, native+"__ss_"+temporary) {
+			if strings.Contains(o.Key, c.database) {
+				names = append(names, leftOver+o.Key)
+			}
 		}
 	}
 	slices.Sort(names)
@@ -146,6 +148,7 @@ var differing = []struct {
 }{
 	{regexp.MustCompile(`\d{8}T\d{6}Z-[0-9a-f]{6}`), "POINT"},
 	{regexp.MustCompile(`_[0-9a-f]{12}_u`), "_SEED_u"},
+	{regexp.MustCompile(`(starkeep_drill_|/drill-)[0-9a-f]{8}`), "${1}SEED"},
 	{regexp.MustCompile(`__(restore|before)_[0-9a-f]{8}`), "__${1}_SEED"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d-\d{3}`), "TIMESTAMP"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`), "TIME"},
@@ -153,13 +156,14 @@ var differing = []struct {
 	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "SHA256"},
 	{regexp.MustCompile(`((?:\.hdr|meta|info_TIMESTAMP)\.)[0-9a-f]{32}`), "${1}MD5"},
 	{regexp.MustCompile(`\b[0-9a-f]{48}(_\d+\.dat)`), "ROWSET$1"},
-	{regexp.MustCompile(`("(?:seconds|bytes)": ?)\d+`), "${1}0"},
+	{regexp.MustCompile(`("(?:seconds|bytes|needed|available)": ?)\d+`), "${1}0"},
+	{regexp.MustCompile(`("planDigest": ?")[0-9a-f-]+`), "${1}DIGEST"},
 	{regexp.MustCompile(`\b\d{5,}\b`), "ID"},
 	{regexp.MustCompile(`(__(?:(?:tbl|part|idx|db)_)?)\d+`), "${1}ID"},
 }
 
 func (c *trial) normal(text string) string {
-	text = strings.ReplaceAll(strings.ReplaceAll(text, c.database, "DATABASE"), c.lane.source, "SOURCE")
+	text = strings.NewReplacer(c.database, "DATABASE", c.lane.source, "SOURCE", c.lane.wide, "WIDE").Replace(text)
 	for _, d := range differing {
 		text = d.pattern.ReplaceAllString(text, d.with)
 	}
