@@ -37,6 +37,9 @@ func recordMissing(t *testing.T) {
 		r.cancelledRestores()
 		r.created()
 	})
+	t.Run("over existing data", func(t *testing.T) { newRecorder(t, testbed.Options{}).overwrites() })
+	t.Run("proofs", func(t *testing.T) { newRecorder(t, testbed.Options{}).proofs() })
+	t.Run("views", func(t *testing.T) { newRecorder(t, testbed.Options{}).views() })
 	t.Run("another cluster", func(t *testing.T) {
 		r := newRecorder(t, testbed.Options{}, "dr")
 		r.wait(r.backup("all", spec.Backup{}), "")
@@ -50,6 +53,7 @@ func recordMissing(t *testing.T) {
 			Repositories: []testbed.Repository{testbed.NewRepository("own", storage.Config{Location: "file://" + t.TempDir()})}, Patience: 6,
 		}).repositories()
 	})
+	t.Run("composed", func(t *testing.T) { newRecorder(t, testbed.Options{}).composed() })
 	t.Run("continued as new", func(t *testing.T) {
 		r := newRecorder(t, testbed.Options{Temporal: hastyServer(t)})
 		run := r.backup("continued", spec.Backup{Include: []string{"sales"}, Limits: spec.Limits{MaxPartitionsPerUnit: 1}})
@@ -251,6 +255,20 @@ func (r *recorder) created() {
 	run := r.restore("create", spec.Restore{Include: []string{"web"}})
 	r.wait(run, "")
 	r.save("Restore/v1-create", run)
+}
+
+// composed restores, and exports, what lies in a native snapshot for each partition.
+func (r *recorder) composed() {
+	r.wait(r.backup("scattered", spec.Backup{Include: []string{"sales"}, Limits: spec.Limits{MaxPartitionsPerUnit: 1}}), "")
+	run := r.restore("composed", spec.Restore{Rename: map[string]string{"sales": "sales2"}})
+	r.wait(run, "")
+	r.save("Restore/v2-composed", run)
+	r.save("DatabaseJob/v2-restore-composed", r.jobs(run)[0])
+
+	in := spec.Export{Cluster: testbed.ClusterName, Repository: testbed.RepositoryName, Include: []string{"sales"}, Label: "by_hand"}
+	run = r.start(spec.ExportWorkflow, spec.ExportID(in.Cluster, in.Label), in)
+	r.wait(run, "")
+	r.save("Export/v1-exported", run)
 }
 
 // repositories creates, checks and drops one. A check that finds something missing, and a cancelled one, clean up too.

@@ -34,9 +34,14 @@ var recorded = []string{
 	"DatabaseJob/v1-continued-1", "DatabaseJob/v1-continued-2",
 	"DatabaseJob/v1-restore-swap", "DatabaseJob/v1-restore-cancelled", "DatabaseJob/v1-restore-cancelled-in-commit",
 	"UndoWindow/v1-undo", "UndoWindow/v1-finish", "UndoWindow/v1-expired",
+	"Restore/v3-proof-stored", "Restore/v3-native-snapshot",
+	"Adopt/v1-adopted",
+	"Drill/v1-ok", "Drill/v1-cancelled",
+	"Restore/v2-composed", "DatabaseJob/v2-restore-composed", "Export/v1-exported",
 	"Inspect/v1-points",
 	"CreateRepository/v1-created", "DropRepository/v1-dropped",
 	"CheckRepository/v1-without-scratch", "CheckRepository/v1-ok", "CheckRepository/v1-missing", "CheckRepository/v1-cancelled",
+	"Restore/v4-views", "UndoWindow/v4-undo-views",
 }
 
 func TestRecordedHistoriesReplay(t *testing.T) {
