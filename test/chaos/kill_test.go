@@ -167,6 +167,9 @@ func kills(all []*baseline) []kill {
 		if len(b.states) > 0 {
 			list = append(list, kill{b, point{Activity: "Await", When: whenHeartbeat, N: 3}}, kill{b, point{When: whenAccepted}})
 		}
+		if counts["Compose"] > 0 { // in the middle of the copies
+			list = append(list, kill{b, point{Activity: "Compose", When: whenHeartbeat, N: 3}})
+		}
 		if slices.Contains(b.activities, "Swap") && !b.fresh {
 			list = append(list, kill{b, point{When: whenSwapped}})
 		}
@@ -180,7 +183,7 @@ func kills(all []*baseline) []kill {
 
 func (k kill) rank() int {
 	switch k.point.Activity {
-	case "PlanBackup", "PlanRestore", "Inspect", "UndoSwap", "FinishSwap", "EnsureRepository", "ProbeStore", "ProbeCluster", "DropRepository":
+	case "PlanBackup", "PlanRestore", "Inspect", "PlanExport", "UndoSwap", "FinishSwap", "EnsureRepository", "ProbeStore", "ProbeCluster", "DropRepository":
 		return 0
 	}
 	return 1

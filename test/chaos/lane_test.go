@@ -19,6 +19,8 @@ type lane struct {
 	client    client.Client
 	source    string // a database with a restore point
 	point     string
+	wide      string // a database whose restore point has each partition in a native snapshot of its own
+	widePoint string
 
 	repository string // a profile that no other lane uses, not created in StarRocks
 	directory  string // where it is
@@ -65,10 +67,11 @@ func openSite(t *testing.T, o testbed.Options, count int) *site {
 				if _, err := runBackup(c); err != nil {
 					t.Fatalf("back up %s: %v", l.source, err)
 				}
+				l.point = c.point
+				backUpWide(c)
 				if err := p.terminate(20 * time.Second); err != nil {
 					t.Fatal(err)
 				}
-				l.point = c.point
 			})
 		}
 	})
@@ -88,7 +91,7 @@ func (s *site) take(t *testing.T) *lane {
 // databaseName makes names of one length, so that sizes of objects that hold them are equal.
 func (s *site) databaseName() string { return fmt.Sprintf("db%05d", s.next.Add(1)) }
 
-// makeTables makes a database with a partitioned and a primary key table and grants; what tells one content from another.
+// makeTables makes a database with a partitioned and a primary key table, a view and grants; what tells one content from another.
 func makeTables(t *testing.T, b *testbed.Bed, database, what string) {
 	t.Helper()
 	n := len(what)
@@ -98,6 +101,7 @@ func makeTables(t *testing.T, b *testbed.Bed, database, what string) {
 		"CREATE TABLE %[1]s.customers (id BIGINT NOT NULL, name VARCHAR(50)) PRIMARY KEY(id) DISTRIBUTED BY HASH(id) BUCKETS 2 PROPERTIES(\"replication_num\"=\"1\")",
 		"INSERT INTO %[1]s.orders VALUES ('2026-01-05', 1, '%[2]s', %[3]d), ('2026-02-05', 2, 'Oslo', 20), ('2026-03-05', 3, 'Bern', 30)",
 		"INSERT INTO %[1]s.customers VALUES (1, 'Ada'), (2, 'Bob'), (3, '%[2]s')",
+		"CREATE VIEW %[1]s.latest AS SELECT id FROM %[1]s.orders",
 		"GRANT SELECT ON TABLE %[1]s.orders TO USER reader",
 		"GRANT SELECT, INSERT ON TABLE %[1]s.customers TO ROLE analyst",
 	} {

@@ -41,9 +41,16 @@ var scenarios = []scenario{
 	{name: "undo", prepare: live, run: runUndo, fresh: true},
 	{name: "finish", prepare: live, run: runFinish, fresh: true},
 	{name: "cancelled swap", prepare: live, run: runCancelled, fresh: true},
+	{name: "overwrite", prepare: live, run: runOverwrite, states: []string{"SNAPSHOTING", "COMMITTING"}, fresh: true},
+	{name: "partition replacement", prepare: live, run: runReplacement, states: []string{"COMMITTING"}, fresh: true},
+	{name: "broken commit", prepare: live, run: runBrokenCommit, states: []string{"COMMITTING"}, fresh: true},
 	{name: "inspect", run: runInspect, fresh: true},
+	{name: "adoption", prepare: handMade, run: runAdopt, fresh: true},
+	{name: "drill", run: runDrill, fresh: true},
 	{name: "restore elsewhere", prepare: unknown, run: runElsewhere, fresh: true},
 	{name: "repository", run: runRepository, fresh: true},
+	{name: "composed", run: runComposed, fresh: true},
+	{name: "export", run: runExport, fresh: true},
 }
 
 // trial is one run of a scenario.
