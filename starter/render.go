@@ -114,7 +114,7 @@ func writeNotCovered(w io.Writer, left []spec.NotCovered) {
 	fmt.Fprintln(w, "\nNot covered by this restore point:")
 	var rows [][]string
 	for _, n := range left {
-		rows = append(rows, []string{oneLine(n.Kind), oneLine(n.Database + "." + n.Name), oneLine(n.Reason)})
+		rows = append(rows, []string{oneLine(n.Kind), oneLine(strings.TrimPrefix(n.Database+"."+n.Name, ".")), oneLine(n.Reason)})
 	}
 	writeTable(w, []column{{"KIND", false}, {"NAME", false}, {"REASON", false}}, rows)
 }
@@ -128,6 +128,7 @@ func writeRestore(w io.Writer, r spec.RestoreResult, proven bool) {
 		fmt.Fprintln(w, proofText(proven))
 		writeTables(w, r.Tables)
 	}
+	writeViews(w, r.Views)
 	fmt.Fprintf(w, "\n%s, %s, %s restored.\n", plural(r.Partitions, "partition", "partitions"), plural(r.Tablets, "tablet", "tablets"), size(r.Bytes))
 	writeFailed(w, r.Failed, r.FailedCount)
 	writeInterrupted(w, r.Interrupted)
@@ -191,6 +192,7 @@ func writeUndo(w io.Writer, r spec.UndoResult) {
 		rows = append(rows, []string{oneLine(t.Database + "." + t.Table), oneLine(t.Done), oneLine(t.Kept)})
 	}
 	writeTable(w, []column{{"TABLE", false}, {"DONE", false}, {"KEPT AS", false}}, rows)
+	writeViews(w, r.Views)
 	if r.Restore != "" {
 		fmt.Fprintf(w, "\nWhat was replaced or overwritten is being put back by %s; see how it gets on: starkeep job watch %s\n", oneLine(r.Restore), oneLine(r.Restore))
 	}

@@ -53,7 +53,7 @@ func writePlanRows(w io.Writer, plan []spec.PlannedTable) {
 		if p.From != target {
 			from = p.From
 		}
-		rows = append(rows, []string{oneLine(target), oneLine(p.Action), oneLine(from), count(p.Partitions), count(p.Tablets), size(p.Bytes)})
+		rows = append(rows, []string{oneLine(target), oneLine(plannedAction(p)), oneLine(from), count(p.Partitions), count(p.Tablets), size(p.Bytes)})
 		below[i] = aboutTable(p)
 	}
 	writeTableWith(w, columns, rows, below)
