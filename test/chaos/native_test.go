@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -34,7 +35,7 @@ func runAdopt(c *trial) (any, error) {
 	c.point = out.Point
 	record, err := storage.ReadAll(c.Context(), c.lane.bed.Store, restorepoint.SnapshotKey(in.Cluster, in.Label), 1<<20)
 	out.Existing = false
-	return []any{out, string(record)}, err
+	return []any{out, json.RawMessage(record)}, err
 }
 
 // runDrill drills the tables of the lane's source. Whatever happens, nothing of it is left.
@@ -52,5 +53,5 @@ func runDrill(c *trial) (any, error) {
 	}
 	at := strings.Index(out.Recorded, restorepoint.Root)
 	record, err := storage.ReadAll(c.Context(), c.lane.bed.Store, out.Recorded[at:], 1<<20)
-	return []any{out, string(record)}, err
+	return []any{out, json.RawMessage(record)}, err
 }
