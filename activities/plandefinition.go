@@ -47,9 +47,6 @@ func compareDefinitions(saved, live string) difference {
 	return d
 }
 
-// differentDefinition says the first difference that matters to a RESTORE into the live table, or "".
-func differentDefinition(saved, live string) string { return compareDefinitions(saved, live).first }
-
 // note says what the difference means for a RESTORE into the live table.
 func (d difference) note() string {
 	if d.noticed {

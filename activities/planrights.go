@@ -21,24 +21,35 @@ func (p *restorePlanner) checkRights(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("read the rights of the user of cluster %s: %w", p.cluster.Name, err)
 	}
-	var lacking []string
+	var lacking, forViews []string
 	for _, n := range p.rightsNeeded() {
-		if !n.given(rights) && !slices.Contains(lacking, n.String()) {
-			lacking = append(lacking, n.String())
+		list := &lacking
+		if n.forView {
+			list = &forViews
+		}
+		if !n.given(rights) && !slices.Contains(*list, n.String()) {
+			*list = append(*list, n.String())
 		}
 	}
-	switch {
-	case len(lacking) == 0:
-	case rights.Certain():
+	if len(lacking) > 0 && rights.Certain() {
 		p.block("the user of cluster profile %s lacks %s; grant it to the user (docs/privileges.md lists all)", p.cluster.Name, strings.Join(lacking, ", "))
-	default:
-		p.warn("whether the user of cluster profile %s has %s cannot be seen: %s", p.cluster.Name, strings.Join(lacking, ", "), strings.Join(rights.Hidden(), ", "))
+		lacking = nil
+	}
+	if len(forViews) > 0 && rights.Certain() {
+		p.warn("the user of cluster profile %s lacks %s: views and functions will not all be there (docs/privileges.md lists all)", p.cluster.Name, strings.Join(forViews, ", "))
+		forViews = nil
+	}
+	if unseen := append(lacking, forViews...); len(unseen) > 0 {
+		p.warn("whether the user of cluster profile %s has %s cannot be seen: %s", p.cluster.Name, strings.Join(unseen, ", "), strings.Join(rights.Hidden(), ", "))
 	}
 	return nil
 }
 
 // rightNeeded is a privilege on an object; table "" is one on tables that do not exist yet.
-type rightNeeded struct{ privilege, kind, database, table string }
+type rightNeeded struct {
+	privilege, kind, database, table string
+	forView                          bool // a restore goes on without it
+}
 
 // String writes it as in GRANT.
 func (n rightNeeded) String() string {
@@ -76,15 +87,28 @@ func (p *restorePlanner) rightsNeeded() []rightNeeded {
 		list = append(list, rightNeeded{privilege: "CREATE TABLE", kind: "DATABASE", database: database})
 	}
 	for _, row := range p.rows {
-		switch row.Action {
-		case spec.ActionRefuse:
-		case spec.ActionCreate:
-			list = append(list, rightNeeded{"SELECT", "TABLE", row.Database, ""})
-		case spec.ActionSwap:
-			list = append(list, rightNeeded{"SELECT", "TABLE", row.Database, ""}, rightNeeded{"ALTER", "TABLE", row.Database, row.Table})
-		default:
-			list = append(list, rightNeeded{"INSERT", "TABLE", row.Database, row.Table})
-		}
+		list = append(list, p.rightsOfRow(row)...)
 	}
 	return list
+}
+
+func (p *restorePlanner) rightsOfRow(row spec.PlannedTable) []rightNeeded {
+	on := func(privilege, table string) rightNeeded {
+		return rightNeeded{privilege: privilege, kind: "TABLE", database: row.Database, table: table}
+	}
+	switch {
+	case row.Action == spec.ActionRefuse:
+		return nil
+	case row.Kind != "":
+		at := p.targets[row.Database]
+		if row.Action != spec.ActionCreate || at == nil || !at.exists {
+			return nil
+		}
+		return []rightNeeded{{privilege: "CREATE " + strings.ToUpper(row.Kind), kind: "DATABASE", database: row.Database, forView: true}}
+	case row.Action == spec.ActionCreate:
+		return []rightNeeded{on("SELECT", "")}
+	case row.Action == spec.ActionSwap:
+		return []rightNeeded{on("SELECT", ""), on("ALTER", row.Table)}
+	}
+	return []rightNeeded{on("INSERT", row.Table)}
 }

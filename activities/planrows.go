@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -75,6 +76,9 @@ func (p *restorePlanner) row(plan *Plan, at *target, t restorepoint.Table, d dec
 		row.Tablets += int64(part.Tablets)
 		row.Bytes += part.Bytes
 	}
+	if note := p.fewerReplicas(t, parts); note != "" && d.action != spec.ActionRefuse {
+		row.Note = strings.TrimPrefix(row.Note+"; "+note, "; ")
+	}
 	row.Dependents = p.dependents(at, at.tables[d.target], d)
 	p.rows = append(p.rows, row)
 	p.facts[row.Database+"."+row.Table] = p.factsOf(at, at.tables[d.target])
@@ -83,6 +87,16 @@ func (p *restorePlanner) row(plan *Plan, at *target, t restorepoint.Table, d dec
 		return
 	}
 	p.need(d.action, parts)
+}
+
+// fewerReplicas says that a table comes back with fewer replicas than it had, which nobody asked for.
+func (p *restorePlanner) fewerReplicas(t restorepoint.Table, parts []restorepoint.Part) string {
+	for i, part := range parts {
+		if had := t.Partitions[i].Replication; p.in.Spec.ReplicationNum == 0 && part.Replication < had {
+			return fmt.Sprintf("with %d replicas, it had %d: BEs are alive on %d hosts", part.Replication, had, p.hosts)
+		}
+	}
+	return ""
 }
 
 func (p *restorePlanner) part(t restorepoint.Table, part restorepoint.Partition) restorepoint.Part {

@@ -131,6 +131,23 @@ func TestPlansWarnOfBackends(t *testing.T) {
 	b.until("the dead BE", func() bool { return says(b.plan(spec.Restore{}).Warnings, "is not alive") })
 }
 
+// TestPlansSayWhereReplicasAreFewer than at the backup: the target has fewer hosts.
+func TestPlansSayWhereReplicasAreFewer(t *testing.T) {
+	b := newBed(t, options{})
+	b.sql("CREATE DATABASE d", "CREATE TABLE d.three (k INT) DUPLICATE KEY(k) DISTRIBUTED BY HASH(k) BUCKETS 1 PROPERTIES('replication_num'='3')")
+	b.backUp()
+	if row := rowOf(b.plan(spec.Restore{}), "three"); strings.Contains(row.Note, "replicas") {
+		t.Errorf("on three hosts: %s", row.Note)
+	}
+	b.sim.StopBackend(2)
+	b.until("the dead BE", func() bool {
+		return strings.Contains(rowOf(b.plan(spec.Restore{}), "three").Note, "with 2 replicas, it had 3")
+	})
+	if row := rowOf(b.plan(spec.Restore{ReplicationNum: 1}), "three"); strings.Contains(row.Note, "it had") {
+		t.Errorf("asked for one: %s", row.Note)
+	}
+}
+
 // TestThePlanDigest changes with what matters, and with nothing else.
 func TestThePlanDigest(t *testing.T) {
 	b := newBed(t, options{})
