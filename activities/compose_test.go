@@ -101,22 +101,25 @@ func composedPrefix(u activities.UnitRef) string {
 type counted struct {
 	storage.Store
 	mu     sync.Mutex
-	copies []string // targets
-	stop   int      // before the copy of this number, counted from 1: wait for the context
+	begun  int
+	copies []string // targets of those that are through
+	stop   int      // from the copy of this number on, counted from 1: wait for the context
 }
 
 func (c *counted) Copy(ctx context.Context, from, to string) error {
 	c.mu.Lock()
-	stop := c.stop > 0 && len(c.copies)+1 >= c.stop
-	if !stop {
-		c.copies = append(c.copies, to)
-	}
+	c.begun++
+	stop := c.stop > 0 && c.begun >= c.stop
 	c.mu.Unlock()
 	if stop {
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	return c.Store.Copy(ctx, from, to)
+	err := c.Store.Copy(ctx, from, to)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.copies = append(c.copies, to)
+	return err
 }
 
 // counting puts a counting store before the repository.
