@@ -12,8 +12,12 @@ import (
 	"starkeep/workflows/spec"
 )
 
-// planWidth is how wide the text below a plan's rows gets.
-const planWidth = 110
+// planWidth is how wide the text below a plan's rows gets: with its margin it fits any terminal. Lines of a diff are cut
+// later, so that they can be compared.
+const (
+	planWidth = 76
+	diffWidth = 120
+)
 
 // writePlan shows what a restore will do to each table. Its totals are those of the tables that are not refused.
 func writePlan(w io.Writer, r spec.RestoreResult) {
@@ -70,7 +74,7 @@ func aboutTable(p spec.PlannedTable) []string {
 		lines = append(lines, wrap("attached: "+text, planWidth)...)
 	}
 	for _, line := range p.Diff {
-		lines = append(lines, "  "+clip(diffLine(line), planWidth))
+		lines = append(lines, "  "+clip(diffLine(line), diffWidth))
 	}
 	return lines
 }
