@@ -170,6 +170,9 @@ func kills(all []*baseline) []kill {
 		if counts["Compose"] > 0 { // in the middle of the copies
 			list = append(list, kill{b, point{Activity: "Compose", When: whenHeartbeat, N: 3}})
 		}
+		if slices.Contains(b.activities, "ReplacePartitions") {
+			list = append(list, kill{b, point{When: whenReplaced}})
+		}
 		if slices.Contains(b.activities, "Swap") && !b.fresh {
 			list = append(list, kill{b, point{When: whenSwapped}})
 		}
@@ -262,6 +265,19 @@ func (c *trial) when(p point, do func()) {
 				once.Do(do) // the answer to the statement has not been sent
 			}
 		})
+		return
+	}
+	if p.When == whenReplaced {
+		before := c.partitionIDs()
+		go func() {
+			_ = poll(c.Context(), time.Millisecond, func() (bool, error) {
+				changed := c.partitionIDs() != before
+				if changed {
+					do()
+				}
+				return changed, nil
+			})
+		}()
 		return
 	}
 	go func() {

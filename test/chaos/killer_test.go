@@ -39,6 +39,7 @@ const (
 	whenAccepted = "accepted" // the FE has accepted BACKUP or RESTORE
 	whenSwapped  = "swapped"  // the tables have changed places, the old one has not got its name
 	whenGivenUp  = "given up" // a job is cancelled
+	whenReplaced = "replaced" // INSERT OVERWRITE has exchanged the partitions
 )
 
 func (p point) String() string {
@@ -50,7 +51,7 @@ func (p point) String() string {
 
 // fromOutside tells the points at which the process does not kill itself.
 func (p point) fromOutside() bool {
-	return p.When == whenAccepted || p.When == whenSwapped || p.When == whenGivenUp
+	return p.When == whenAccepted || p.When == whenSwapped || p.When == whenGivenUp || p.When == whenReplaced
 }
 
 func parsePoint(text string) (point, error) {

@@ -60,3 +60,9 @@ func runBrokenCommit(c *trial) (any, error) {
 	}
 	return out, err
 }
+
+// partitionIDs are those of the live table that partitions are replaced in.
+func (c *trial) partitionIDs() string {
+	rows, _ := c.sim.Query("SELECT PARTITION_NAME, PARTITION_ID FROM information_schema.partitions_meta WHERE DB_NAME = '" + c.database + "' AND TABLE_NAME = 'orders'")
+	return fmt.Sprint(rows)
+}

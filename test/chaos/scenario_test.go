@@ -42,7 +42,7 @@ var scenarios = []scenario{
 	{name: "finish", prepare: live, run: runFinish, fresh: true},
 	{name: "cancelled swap", prepare: live, run: runCancelled, fresh: true},
 	{name: "overwrite", prepare: live, run: runOverwrite, states: []string{"SNAPSHOTING", "COMMITTING"}, fresh: true},
-	{name: "partition replacement", prepare: live, run: runReplacement, states: []string{"COMMITTING"}, fresh: true},
+	{name: "partition replacement", prepare: live, run: runReplacement, fresh: true},
 	{name: "broken commit", prepare: live, run: runBrokenCommit, states: []string{"COMMITTING"}, fresh: true},
 	{name: "inspect", run: runInspect, fresh: true},
 	{name: "adoption", prepare: handMade, run: runAdopt, fresh: true},
