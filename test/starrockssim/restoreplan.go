@@ -137,7 +137,7 @@ func (c *Cluster) planExisting(j *job, name string, remote, local *table) *statu
 			lp = local.partitions[0]
 		}
 		if lp != nil {
-			if text := overwritable(local, lp, rp, w.replication); text != "" {
+			if text := overwritable(local, lp, rp, ip.ID, w.replication); text != "" {
 				return commonError("%s", text)
 			}
 			w.targets = append(w.targets, restoreTarget{table: local, part: lp, remote: w.remote(j, name, local, it.ID, ip), version: ip.Version})
@@ -154,6 +154,9 @@ func (c *Cluster) planAdded(j *job, name string, remote, local *table, rp *parti
 	w := j.restore
 	if local.part.kind != byRange && local.part.kind != byExprRange {
 		return commonError("No partition exist in single partitioned table %s", local.name)
+	}
+	if ip.ID != rp.id { // a NullPointerException, and at the next tick this
+		return commonError("Table %s's state is not NORMAL: RESTORE", local.name)
 	}
 	for _, p := range local.partitions {
 		if !p.shadow() && !rp.shadow() && local.overlap(p, rp) {
@@ -173,8 +176,10 @@ func (c *Cluster) planAdded(j *job, name string, remote, local *table, rp *parti
 	return nil
 }
 
-func overwritable(t *table, lp, rp *partition, replication int) string {
-	if (t.part.kind == byRange || t.part.kind == byExprRange) && (!slices.Equal(lp.lower, rp.lower) || !slices.Equal(lp.upper, rp.upper)) {
+// overwritable says why a local partition cannot be overwritten. The FE looks the range of the snapshot's up by the id that
+// __info has; one that __meta does not know has none (starrocks-measured C §2).
+func overwritable(t *table, lp, rp *partition, id int64, replication int) string {
+	if (t.part.kind == byRange || t.part.kind == byExprRange) && (id != rp.id || !slices.Equal(lp.lower, rp.lower) || !slices.Equal(lp.upper, rp.upper)) {
 		return fmt.Sprintf("Partition %s in table %s has different range with partition in repository", lp.name, t.name)
 	}
 	if lp.replicas != replication {
