@@ -194,6 +194,9 @@ func (p *publisher) carry(ctx context.Context) error {
 	}
 	p.manifest.Parent = parent.ID
 	p.manifest.NotCovered = append(p.manifest.NotCovered, parent.NotCovered...)
+	for _, d := range parent.Databases {
+		p.manifest.AddObjects(d.Name, d.ID, d.Objects)
+	}
 	return p.manifest.Carry(parent, func(string, restorepoint.Table, restorepoint.Partition) bool {
 		p.carried++
 		return true

@@ -37,7 +37,6 @@ func (m *Manifest) Add(r SnapshotRecord, recordSHA256 string) error {
 func (m *Manifest) Carry(from Manifest, keep func(database string, t Table, p Partition) bool) error {
 	used := map[string]bool{}
 	for _, d := range from.Databases {
-		m.AddObjects(d.Name, d.ID, d.Objects)
 		kept := Database{Name: d.Name, ID: d.ID}
 		for _, t := range d.Tables {
 			all := t.Partitions

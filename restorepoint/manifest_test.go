@@ -54,13 +54,22 @@ func fullManifest(t testing.TB) Manifest {
 	second.Tables[0].Partitions = []Partition{{Name: "p3", ID: 10150, Value: "y", Replication: 3, Physical: []Physical{{ID: 10151, Version: 2}}, Rows: 1, RowsExact: true, Bytes: 1, Tablets: 1}}
 	m := Manifest{ID: "20261122T150405Z-1a2b3c", Cluster: first.Cluster, Repository: first.Repository, CreatedAt: at(6), Parent: "20261121T150405Z-0a0b0c",
 		Tags: map[string]string{"team": "data"}, Origin: OriginAdopted, NotKnown: []string{"grants"}, Spec: json.RawMessage(`{"cluster":"prod","repository":"s3-main","include":["sales"]}`),
-		NotCovered: []NotCovered{{Database: "sales", Name: "v_orders", Kind: "view", Reason: "views are not backed up yet"}},
+		NotCovered: []NotCovered{{Database: "sales", Name: "echo(VARCHAR)", Kind: "function", Reason: "its code is inline"}},
 		Failed:     []FailedObject{{Database: "sales", Table: "orders", Partition: "p9", Reason: "be 10004: disk full"}}}
 	for i, r := range []SnapshotRecord{second, first} {
 		if err := m.Add(r, strings.Repeat(fmt.Sprint(i), 64)); err != nil {
 			t.Fatal(err)
 		}
 	}
+	grants := []Grant{{Grantee: "analyst", IsRole: true, Privilege: "SELECT", Grantable: true}}
+	m.AddObjects("sales", 10005, Objects{
+		Views: []View{{Name: "latest", DDL: "CREATE VIEW `latest` (`k`)\nCOMMENT \"newest\" SECURITY NONE AS SELECT `sales`.`orders`.`k`\nFROM `sales`.`orders`;",
+			Reads: []string{"sales.orders"}, Comment: "newest", Security: "NONE", Grants: grants}},
+		MaterializedViews: []MaterializedView{{Name: "daily", DDL: "CREATE MATERIALIZED VIEW `daily` (`d`)\nPARTITION BY (`d`)\nDISTRIBUTED BY RANDOM\nREFRESH ASYNC\nAS SELECT `orders`.`d`\nFROM `sales`.`orders`;",
+			Reads: []string{"sales.orders", "hive.lake.clicks"}, Active: true, InactiveReason: "base-table swapped: orders", Refresh: "ASYNC", PartitionScheme: "`d`", Properties: map[string]string{"replication_num": "3"}, Grants: grants}},
+		Functions: []Function{{Signature: "plus1(INT)", Returns: "INT", Type: "Scalar", Properties: map[string]string{"symbol": "g.Plus", "type": "SRJAR", "file": "http://files/plus.jar"},
+			Statement: "CREATE FUNCTION `sales`.`plus1`(INT) RETURNS INT PROPERTIES (…)"}},
+	})
 	m.Sort()
 	return m
 }
