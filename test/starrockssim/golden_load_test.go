@@ -29,6 +29,7 @@ func (p *player) load(s *step) error {
 	if err != nil {
 		return err
 	}
+	p.lastDB = s.DB
 	err = p.c.Load(s.DB, s.Table, rows...)
 	if (err == nil) != (want.Status == "OK") {
 		return fmt.Errorf("load: %v, recorded %s", err, want.Status)

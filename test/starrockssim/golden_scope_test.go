@@ -67,6 +67,7 @@ func init() {
 		{files: "23-*-control.jsonl", prelude: sourceIn("rb", "")},
 		{files: "23-*.jsonl", prelude: sourceIn("rb", "23-restore-cancel-control.jsonl")},
 		{files: "24-*-load-committed-not-visible-control.jsonl", prelude: sourceIn("rc", "")},
+		{files: "24-*-released-in-snapshoting.jsonl", full: true, prelude: sourceIn("rc", "24-table-during-restore-load-committed-not-visible-control.jsonl")},
 		{files: "24-*-load-committed-*.jsonl", prelude: sourceIn("rc", "24-table-during-restore-load-committed-not-visible-control.jsonl")},
 		{files: "24-*-control*.jsonl", prelude: sourceIn("rb", "")},
 		{files: "24-*-rename-database-*.jsonl", prelude: sourceIn("rb", "24-table-during-restore-control-2.jsonl")},
@@ -78,9 +79,20 @@ func init() {
 		{files: "28-*.jsonl", prelude: sourceIn("rb", "")},
 		{files: "29-*.jsonl", prelude: sourceIn("rc", "")},
 		{files: "40b-*.jsonl", prelude: after("40-alias-hazard.jsonl")},
-		{files: "41b-*.jsonl", prelude: after("41-list-partitions.jsonl")},
+		{files: "41b-*.jsonl", prelude: func(p *player) {
+			after("41-list-partitions.jsonl")(p)
+			for _, db := range []string{"lp2", "lp3", "lp4", "lp5"} {
+				p.must("DROP DATABASE " + db + " FORCE")
+			}
+		}},
 		{files: "41d-*.jsonl", prelude: after("41c-dynamic-partitions.jsonl")},
-		{files: "45b-*.jsonl", prelude: after("45-colocate.jsonl")},
+		{files: "45-*.jsonl", prelude: colocationBefore},
+		{files: "45b-*.jsonl", prelude: func(p *player) {
+			colocationBefore(p)
+			after("45-colocate.jsonl")(p)
+		}},
+		{files: "47-*.jsonl", before: map[int]func(*player){11: func(p *player) { p.must("USE sw") }}},
+		{files: "49-*.jsonl", before: map[int]func(*player){72: idle("ps"), 75: idle("ps"), 78: idle("ps"), 81: idle("ps"), 84: idle("ps"), 87: idle("ps")}},
 		{files: "46c-*.jsonl", prelude: after("46-properties-kept.jsonl")},
 		{files: "48b-*.jsonl", prelude: after("48-composite-snapshot.jsonl")},
 		{files: "48d-*.jsonl", prelude: after("48-composite-snapshot.jsonl", "48b-composite-rules.jsonl")},
@@ -90,6 +102,8 @@ func init() {
 		{files: "50b-*.jsonl", prelude: after("50-s3-side.jsonl")},
 		{files: "51b-*.jsonl", prelude: after("51-labels-and-names.jsonl")},
 		{files: "51c-*.jsonl", prelude: after("51-labels-and-names.jsonl")},
+		{files: "41c-*.jsonl", full: true},
+		{files: "46b-*.jsonl", full: true},
 		{files: "60-*.jsonl", full: true, except: []exception{
 			{match: "show load", reason: "load jobs of materialized views' refreshes: the simulator computes none"},
 			{match: "select count(*)", reason: "the stand-in BEs could not read"},
@@ -127,6 +141,26 @@ func after(recordings ...string) func(*player) {
 		for _, file := range recordings {
 			p.playFirst(file, func(*step) bool { return false })
 		}
+	}
+}
+
+const colocated = " (k int, v int) DUPLICATE KEY(k) DISTRIBUTED BY HASH(k) BUCKETS 3 PROPERTIES('replication_num'='1', 'colocate_with'='g1')"
+
+// colocationBefore is what an earlier run of recording 45 left behind: a repository, and a group of dropped tables.
+func colocationBefore(p *player) {
+	p.repository("r45_colocate", "s3://sr-backup/c/45-colocate")
+	for _, sql := range []string{"CREATE DATABASE earlier", "CREATE TABLE earlier.a" + colocated, "CREATE TABLE earlier.b" + colocated, "DROP DATABASE earlier FORCE"} {
+		p.must(sql)
+	}
+}
+
+// idle waits for the end of a database's BACKUP, which a recording did without a step.
+func idle(db string) func(*player) {
+	return func(p *player) {
+		p.until(func() bool {
+			r := p.must("SHOW BACKUP FROM `" + db + "`")
+			return terminal(stateOf(r.names(), r.rows))
+		})
 	}
 }
 

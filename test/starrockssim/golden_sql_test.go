@@ -19,7 +19,7 @@ var (
 	createRE = regexp.MustCompile("(?i)^CREATE\\s+(?:READ ONLY )?(?:REPOSITORY|DATABASE)\\s+(?:IF NOT EXISTS )?`?([^` ]+)`?")
 	renameRE = regexp.MustCompile(`(?i)^ALTER DATABASE (\S+) RENAME (\S+)`)
 	targetRE = regexp.MustCompile("(?i)^(?:BACKUP|RESTORE) SNAPSHOT `?([^`.]+)`?\\.`?([^` ]+)`?")
-	procDBRE = regexp.MustCompile(`^SHOW PROC '/dbs/(\d+)'`)
+	procDBRE = regexp.MustCompile(`^SHOW PROC '/(?:dbs|transactions)/(\d+)`)
 	stampRE2 = regexp.MustCompile("backup_timestamp['\"] *= *['\"](2026-11-22-[0-9-]+)['\"]")
 	cancelRE = regexp.MustCompile("(?i)^CANCEL (BACKUP|RESTORE) (?:FROM|IN) `?([^` ]+)`?")
 	procRE   = regexp.MustCompile("(?i)^SHOW (PROC|TABLET) ")
@@ -158,6 +158,11 @@ var everyDatabaseRE = regexp.MustCompile(`(?i)^SHOW (BACKUP|RESTORE|DATABASES|RE
 // leaveForeign drops rows about databases and repositories that other recordings of the same FE made, and sorts the
 // rest: the order is that of a hash table.
 func (p *player) leaveForeign(text string, r *result) {
+	if strings.Contains(text, "/colocation_group") {
+		slices.SortFunc(r.rows, func(a, b []*string) int {
+			return cmp.Or(strings.Compare(*a[3], *b[3]), cmp.Compare(len(*a[2]), len(*b[2])), strings.Compare(*a[2], *b[2]))
+		})
+	}
 	if !everyDatabaseRE.MatchString(strings.TrimSpace(text)) {
 		return
 	}

@@ -119,8 +119,7 @@ func (c *Cluster) overwrite(db *database, t *table, rows [][]string, list *sqlpa
 		}
 	}
 	tx := c.committed(db.id, t, loads)
-	c.publishAll()
-	if !tx.visible {
+	if !c.publish(tx) {
 		c.dropTablets(added(t.partitions, old))
 		t.partitions, tx.visible, tx.parts = old, true, nil
 		return plainError("insert overwrite failed: %s", tx.message)

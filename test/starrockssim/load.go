@@ -27,8 +27,7 @@ func (c *Cluster) load(db int64, t *table, rows [][]string, only []string) error
 	if err != nil {
 		return err
 	}
-	c.publishAll()
-	if !tx.visible {
+	if !c.publish(tx) { // those that wait behind it have their turn in the next tick
 		return plainError("Publish timeout. The data will be visible after a while, %s", tx.message)
 	}
 	return nil

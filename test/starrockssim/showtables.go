@@ -109,7 +109,11 @@ func (s *session) showPartitions(st *sqlparse.ShowPartitions) (*mysqlwire.Result
 	}
 	names := words("PartitionId PartitionName VisibleVersion VisibleVersionTime VisibleVersionHash State PartitionKey " + last + " DistributionKey Buckets ReplicationNum StorageMedium CooldownTime LastConsistencyCheckTime DataSize StorageSize IsInMemory RowCount DataVersion VersionEpoch VersionTxnType")
 	var rows [][]any
-	for p := range t.shownPartitions(st.Temporary) {
+	shown := t.shownPartitions(st.Temporary)
+	if i := slices.IndexFunc(t.partitions, (*partition).shadow); i >= 0 && s.c.config["enable_display_shadow_partitions"] == "true" {
+		shown = slices.Values(append([]*partition{t.partitions[i]}, slices.Collect(shown)...))
+	}
+	for p := range shown {
 		rows = append(rows, []any{p.physical, p.name, p.visible, s.time(p.at), "0", stateNormal, strings.Join(t.part.columns, ", "), t.partitionValue(p), t.distributionKey(),
 			p.buckets, p.replicas, "HDD", "9999-12-31 15:59:59", nil, "0B", "0B", "false", s.c.rowCount(t, p), p.data, p.epoch, "TXN_NORMAL"})
 	}

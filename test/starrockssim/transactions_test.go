@@ -39,9 +39,7 @@ func TestACommittedLoadComesBackOnTopOfARestore(t *testing.T) {
 		t.Fatalf("after RESTORE: %v\n%s", rows, c.Content("d", "t"))
 	}
 	must(t, c, "INSERT INTO d.t VALUES (9, 9)") // version 3: the one before the committed load's
-	if rows := running(); len(rows) != 0 || !strings.Contains(c.Content("d", "t"), "rows") {
-		t.Errorf("running: %v", rows)
-	}
+	eventually(t, func() bool { return len(running()) == 0 }, func() string { return fmt.Sprintf("running: %v", running()) })
 	rows, err := c.Query("SELECT COUNT(*) FROM d.t")
 	if err != nil || rows[0][0] != "3" {
 		t.Errorf("%v %v, want the restored row, the new one, and the committed one", rows, err)
@@ -77,9 +75,10 @@ func TestLoadsWaitBehindACommittedOne(t *testing.T) {
 	}
 	refused(t, c, "INSERT INTO d.t VALUES (2)", "Publish timeout. The data will be visible after a while, wait for publishing partition")
 	publish()
-	if rows, err := c.Query("SELECT COUNT(*) FROM d.t"); err != nil || rows[0][0] != "2" {
-		t.Errorf("%v %v, want both rows", rows, err)
-	}
+	eventually(t, func() bool {
+		rows, err := c.Query("SELECT COUNT(*) FROM d.t")
+		return err == nil && rows[0][0] == "2"
+	}, func() string { return "want both rows in\n" + c.Content("d", "t") })
 	if err := asUser(t, c.Address(), "u1", "SHOW PROC '/transactions'"); err == nil || !strings.Contains(err.Error(), "OPERATE") {
 		t.Errorf("as a user without OPERATE: %v", err)
 	}
