@@ -188,17 +188,23 @@ func TestEveryModeOutlivesFailures(t *testing.T) {
 			cells = append(cells, &cell{stage: newStage(t, b, fmt.Sprintf("f%d%d", m, i)), mode: mode, state: state})
 		}
 	}
-	for _, c := range cells {
-		c.damaged()
-		if c.ready != nil {
-			c.ready(c.stage)
+	t.Run("held", func(t *testing.T) {
+		for _, c := range cells {
+			t.Run(c.mode.name+" in "+c.state, func(t *testing.T) {
+				t.Parallel()
+				c.stage.T = t
+				c.damaged()
+				if c.ready != nil {
+					c.ready(c.stage)
+				}
+				c.release = b.Sim.HoldStates(c.db, c.state)
+				c.run = c.startRestore(c.in(c.db))
+				c.reach("RESTORE", c.state)
+			})
 		}
-		c.release = b.Sim.HoldStates(c.db, c.state)
-		defer c.release()
-		c.run = c.startRestore(c.in(c.db))
-	}
-	for _, c := range cells {
-		c.reach("RESTORE", c.state)
+	})
+	if t.Failed() {
+		t.FailNow()
 	}
 	if err := b.Sim.RestartFrontend(); err != nil {
 		t.Fatal(err)
