@@ -70,6 +70,10 @@ func TestFlagsMakeTheInput(t *testing.T) {
 			want: spec.Backup{Cluster: "prod", Repository: "s3", Limits: spec.Limits{UnitDuration: spec.Duration(5 * time.Minute)}}},
 		{name: "backup from stdin", args: "backup run --name x --spec -", stdin: `{"cluster": "c", "repository": "r"}`, id: "backup/c/x",
 			want: spec.Backup{Cluster: "c", Repository: "r"}},
+		{name: "export", id: "export/prod/kept_1",
+			args: "backup export latest --cluster prod --repository s3 --include sales --exclude *.tmp --rename sales.a=sales.b --label kept_1 --to dr",
+			want: spec.Export{Cluster: "prod", Repository: "s3", Point: "latest", Include: []string{"sales"}, Exclude: []string{"*.tmp"},
+				Rename: map[string]string{"sales.a": "sales.b"}, Label: "kept_1", To: "dr"}},
 		{name: "restore plan", args: "restore plan --cluster prod --repository s3 --include sales", id: "restore/prod/plan-20261122T150405Z",
 			want: spec.Restore{Cluster: "prod", Repository: "s3", Include: []string{"sales"}, DryRun: true}},
 		{name: "restore run plans first", id: "restore/prod/plan-r",
@@ -85,7 +89,7 @@ func TestFlagsMakeTheInput(t *testing.T) {
 			if code := c.run(t.Context(), strings.Fields(test.args)); code != exitFailed || !strings.Contains(errOut.String(), "recorded") {
 				t.Fatalf("exit code %d: %s", code, errOut)
 			}
-			unexported := cmpopts.IgnoreUnexported(spec.Backup{}, spec.Restore{})
+			unexported := cmpopts.IgnoreUnexported(spec.Backup{}, spec.Restore{}, spec.Export{})
 			if diff := cmp.Diff(test.want, asked.input, unexported, cmpopts.EquateEmpty()); diff != "" {
 				t.Error(diff)
 			}
@@ -105,8 +109,11 @@ func TestFlagsMakeTheInput(t *testing.T) {
 func TestWrongCommandLinesTouchNothing(t *testing.T) {
 	for _, test := range []struct{ name, args, stdin, says string }{
 		{"unknown command", "bakcup", "", `unknown command "bakcup"`},
-		{"unknown verb", "backup make", "", `starkeep backup has no command "make"; it has list, run, show`},
+		{"unknown verb", "backup make", "", `starkeep backup has no command "make"; it has adopt, export, list, run, show`},
 		{"unknown flag", "backup run --force", "", "unknown flag: --force"},
+		{"label that is a path", "backup export latest --cluster c --repository r --label a:b", "", "--label is \"a:b\"; give 1 to 64 letters, digits and _"},
+		{"no label", "backup export latest --cluster c --repository r", "", "--label is \"\"; give 1 to 64"},
+		{"label of ours", "backup export latest --cluster c --repository r --label SK_x", "", "labels that begin with sk_ are starkeep's own"},
 		{"stray argument", "backup run prod", "", "did you mean --cluster prod?"},
 		{"missing argument", "job cancel", "", "starkeep job cancel wants a workflow id"},
 		{"format", "version -o xml", "", "-o is \"xml\"; it is one of table, json, yaml"},
