@@ -22,7 +22,7 @@ type DefinitionColumn struct{ Name, Type string }
 var (
 	columnLine    = regexp.MustCompile("^`([^`]+)` (.*)$")
 	keysLine      = regexp.MustCompile(`^(?:DUPLICATE|AGGREGATE|UNIQUE|PRIMARY) KEY\((.*)\)$`)
-	partitionLine = regexp.MustCompile("^\\(?PARTITION (\\S+) (VALUES .*?)$")
+	partitionLine = regexp.MustCompile(`^\(?PARTITION (\S+) (VALUES .*?)$`)
 	propertyLine  = regexp.MustCompile(`^"((?:[^"\\]|\\.)*)" = "((?:[^"\\]|\\.)*)",?$`)
 	quotedName    = regexp.MustCompile("`([^`]+)`")
 )
