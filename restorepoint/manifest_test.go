@@ -132,7 +132,7 @@ func TestGoldenSnapshotRecord(t *testing.T) {
 }
 
 func TestGoldenPartAndQueue(t *testing.T) {
-	part := Part{Table: "orders", Partition: "p1", PartitionID: 10118, Version: 7, Tablets: 2, Replication: 3, Bytes: 2048, Rows: 100, Value: "v", Whole: true, Snapshot: "sk_a_u1_a1"}
+	part := Part{Table: "orders", Partition: "p1", PartitionID: 10118, Version: 7, Tablets: 2, Replication: 3, Bytes: 2048, Rows: 100, Value: "v", Whole: true, Lane: "overwrite", Snapshot: "sk_a_u1_a1"}
 	everyField(t, reflect.ValueOf(part), "Part")
 	q := NewQueue(unitsOf(2, 2, 1))
 	for range 3 {
