@@ -54,9 +54,9 @@ func (p Place) iamGrants() []iamGrant {
 	object := func(below string) string { return "arn:aws:s3:::" + at.objects(below) }
 	own := object(strings.TrimSuffix(restorepoint.Root, "v1/") + "*")
 	all := object("*")
-	// What Prepare writes beside a snapshot, and Tidy removes.
+	// What Prepare writes beside a snapshot and Tidy removes, and the snapshots that are composed for a while.
 	native := starrocks.RepositoryPrefix(p.Native)
-	infos, besides := object(native+"__ss_*/__info_*"), object(native+"__ss_"+BesidePrefix+"*")
+	temporary := []string{object(native + "__ss_*/__info_*"), object(native + "__ss_" + BesidePrefix + "*"), object(native + "__ss_" + restorepoint.ComposedPrefix + "*")}
 
 	var list []iamGrant
 	add := func(purpose, actions string, resources ...string) {
@@ -72,8 +72,8 @@ func (p Place) iamGrants() []iamGrant {
 		add(purpose, "GetObject", all)
 	}
 	add(spec.PolicyBackup, put, own)
-	add(spec.PolicyRestore, put, own, infos, besides)
-	add(spec.PolicyRestore, "DeleteObject", infos, besides)
+	add(spec.PolicyRestore, put, append(temporary, own)...)
+	add(spec.PolicyRestore, "DeleteObject", temporary...)
 	add(spec.PolicyMirror, put, all)
 	add(spec.PolicyPrune, put, own)
 	add(spec.PolicyPrune, "DeleteObject", all)

@@ -86,12 +86,18 @@ const (
 	policyOwn    = restorepoint.Root + "prod/"
 	policyInfo   = policyNative + "__info_2026-11-22-16-48-56-487.d41d8cd98f00b204e9800998ecf8427e"
 	policyBeside = "__starrocks_repository_repo/__ss_sk_beside_d_u1_a1/__meta.d41d8cd98f00b204e9800998ecf8427e"
+
+	policyComposed = "__starrocks_repository_repo/__ss_sk_composed_d_u1/__ss_content/f"
 )
 
 func writes(key string) operation {
 	return operation{"write " + key, func(ctx context.Context, s storage.Store) error {
 		return storage.WriteAll(ctx, s, key, []byte("x"), storage.Overwrite)
 	}}
+}
+
+func copies(from, to string) operation {
+	return operation{"copy to " + to, func(ctx context.Context, s storage.Store) error { return s.Copy(ctx, from, to) }}
 }
 
 func reads(key string) operation {
@@ -145,7 +151,8 @@ var operations = map[string][]operation{
 	spec.PolicyBackup: {lists(policyNative), lists(policyOwn), reads(policyInfo), reads(policyOwn + "x"), absent(policyOwn + "none"),
 		writes(policyOwn + "plans/p/d.json.zst"), aborts(policyOwn + "snapshots/l/objects-1.jsonl.zst")},
 	spec.PolicyRestore: {lists(policyNative), reads(policyInfo), reads(policyOwn + "x"), writes(policyOwn + "plans/p/d.json.zst"), aborts(policyOwn + "plans/p/e.json.zst"),
-		writes(policyInfo), deletes(policyInfo), aborts(policyInfo), writes(policyBeside), deletes(policyBeside), aborts(policyBeside)},
+		writes(policyInfo), deletes(policyInfo), aborts(policyInfo), writes(policyBeside), deletes(policyBeside), aborts(policyBeside),
+		copies(policyNative+"__ss_content/f", policyComposed), deletes(policyComposed), aborts(policyComposed)},
 	spec.PolicyMirror: {lists(policyNative), reads(policyInfo), writes(policyNative + "__ss_content/f"), aborts(policyNative + "__ss_content/g")},
 	spec.PolicyPrune: {lists(policyOwn), reads(policyOwn + "x"), writes(policyOwn + "marks/l"), aborts(policyOwn + "marks/m"),
 		deletes(policyNative + "__ss_content/f"), deletes(policyOwn + "x")},
@@ -192,7 +199,7 @@ func TestPoliciesAreEnoughAndLeast(t *testing.T) {
 // attempt does the operations and lists those that fail, or leave parts of an upload behind.
 func attempt(t *testing.T, server *storagetest.IAMServer, owner, user storage.Store, list []operation) (failed []string) {
 	t.Helper()
-	for _, key := range []string{policyInfo, policyBeside, policyOwn + "x", policyNative + "__meta.part", policyNative + "__ss_content/f"} {
+	for _, key := range []string{policyInfo, policyBeside, policyComposed, policyOwn + "x", policyNative + "__meta.part", policyNative + "__ss_content/f"} {
 		if err := storage.WriteAll(t.Context(), owner, key, []byte("x"), storage.Overwrite); err != nil {
 			t.Fatal(err)
 		}
