@@ -57,26 +57,17 @@ func (c *cli) runBackup(ctx context.Context, in spec.Backup, flags runFlags) err
 	if err != nil {
 		return err
 	}
-	t, err := c.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer t.Close()
-	begun, err := t.start(ctx, run{
+	var result spec.BackupResult
+	detached, err := c.carryOut(ctx, run{
 		workflow: spec.BackupWorkflow,
 		id:       spec.BackupID(in.Cluster, name),
 		summary:  fmt.Sprintf("back up %s into %s: %s", in.Cluster, in.Repository, selectionText(in.Include, in.Exclude)),
 		details:  inputDetails(in),
 		input:    in,
-	})
-	if err != nil {
+	}, flags.waitTimeout, flags.detach, &result)
+	if detached {
 		return err
 	}
-	if flags.detach {
-		return c.printStarted(begun)
-	}
-	var result spec.BackupResult
-	err = c.follow(ctx, t, begun, flags.waitTimeout, &result)
 	return c.showBackup(result, err, in)
 }
 

@@ -51,26 +51,17 @@ func (c *cli) runDrill(ctx context.Context, in spec.Drill, flags runFlags) error
 	if err != nil {
 		return err
 	}
-	t, err := c.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer t.Close()
-	begun, err := t.start(ctx, run{
+	var result spec.DrillResult
+	detached, err := c.carryOut(ctx, run{
 		workflow: spec.DrillWorkflow,
 		id:       spec.DrillID(in.Cluster, name),
 		summary:  fmt.Sprintf("drill %s of %s into %s: %s", orDefault(in.Point, spec.LatestPoint), in.Repository, in.Cluster, selectionText(in.Include, in.Exclude)),
 		details:  inputDetails(in),
 		input:    in,
-	})
-	if err != nil {
+	}, flags.waitTimeout, flags.detach, &result)
+	if detached {
 		return err
 	}
-	if flags.detach {
-		return c.printStarted(begun)
-	}
-	var result spec.DrillResult
-	err = c.follow(ctx, t, begun, flags.waitTimeout, &result)
 	return c.showDrill(result, err, orDefault(in.SourceCluster, in.Cluster), in.Repository)
 }
 

@@ -50,31 +50,22 @@ func (c *cli) export(ctx context.Context, in spec.Export, detach bool, waitTimeo
 	if err := in.Validate(); err != nil {
 		return usagef("%s", inFlags(err.Error()))
 	}
-	t, err := c.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer t.Close()
-	begun, err := t.start(ctx, run{
+	var result spec.ExportResult
+	detached, err := c.carryOut(ctx, run{
 		workflow: spec.ExportWorkflow,
 		id:       spec.ExportID(in.Cluster, in.Label),
 		summary:  fmt.Sprintf("export %s of %s as %s: %s", in.Point, in.Cluster, in.Label, selectionText(in.Include, in.Exclude)),
 		details:  inputDetails(in),
 		input:    in,
-	})
-	if err != nil {
+	}, waitTimeout, detach, &result)
+	if detached {
 		return err
 	}
-	if detach {
-		return c.printStarted(begun)
-	}
-	return c.watchExport(ctx, t, begun, waitTimeout)
+	return c.showExport(result, err)
 }
 
-// watchExport follows an export and shows its result.
-func (c *cli) watchExport(ctx context.Context, t *temporalServer, begun started, timeout time.Duration) error {
-	var result spec.ExportResult
-	if err := c.follow(ctx, t, begun, timeout, &result); err != nil {
+func (c *cli) showExport(result spec.ExportResult, err error) error {
+	if err != nil {
 		return withHint(err, nextAfter(err, "", ""))
 	}
 	return c.print(result, func(w io.Writer) { writeExport(w, result) })

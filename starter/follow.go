@@ -26,6 +26,23 @@ type following struct {
 	pause   context.CancelFunc // stops looking
 }
 
+// carryOut starts a run and, unless it is detached, follows it to its end.
+func (c *cli) carryOut(ctx context.Context, r run, waitTimeout time.Duration, detach bool, result any) (detached bool, err error) {
+	t, err := c.connect(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer t.Close()
+	begun, err := t.start(ctx, r)
+	if err != nil {
+		return false, err
+	}
+	if detach {
+		return true, c.printStarted(begun)
+	}
+	return false, c.follow(ctx, t, begun, waitTimeout, result)
+}
+
 // follow shows a run's progress until it ends, decodes its result and returns its error. It returns earlier, with exit
 // code 9, after timeout (0: never) or when a person turns away with Ctrl-C; the run goes on either way.
 func (c *cli) follow(ctx context.Context, t *temporalServer, r started, timeout time.Duration, result any) error {

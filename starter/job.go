@@ -97,7 +97,9 @@ func (c *cli) watchJob(ctx context.Context, t *temporalServer, found *client.Wor
 func (c *cli) watchOther(ctx context.Context, t *temporalServer, workflow string, begun started, timeout time.Duration) (shown bool, err error) {
 	switch workflow {
 	case spec.ExportWorkflow:
-		return true, c.watchExport(ctx, t, begun, timeout)
+		var result spec.ExportResult
+		err := c.follow(ctx, t, begun, timeout, &result)
+		return true, c.showExport(result, err)
 	case spec.AdoptWorkflow:
 		var in spec.Adopt
 		t.inputOf(ctx, begun, &in)

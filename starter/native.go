@@ -104,23 +104,14 @@ func (c *cli) runAdopt(ctx context.Context, in spec.Adopt) error {
 	if err := in.Validate(); err != nil {
 		return usagef("%s", inFlags(err.Error()))
 	}
-	t, err := c.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer t.Close()
-	begun, err := t.start(ctx, run{
+	var result spec.AdoptResult
+	_, err := c.carryOut(ctx, run{
 		workflow: spec.AdoptWorkflow,
 		id:       spec.AdoptID(in.Cluster, in.Repository, in.Label),
 		summary:  fmt.Sprintf("adopt snapshot %s of %s", in.Label, in.Repository),
 		details:  inputDetails(in),
 		input:    in,
-	})
-	if err != nil {
-		return err
-	}
-	var result spec.AdoptResult
-	err = c.follow(ctx, t, begun, 0, &result)
+	}, 0, false, &result)
 	return c.showAdopt(result, err, in)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -34,7 +35,7 @@ func (c *cli) createRepository(ctx context.Context, in spec.CreateRepository) er
 		return usagef("%s", inFlags(err.Error()))
 	}
 	var result spec.CreateRepositoryResult
-	_, err := c.onRepository(ctx, repositoryRun(spec.CreateRepositoryWorkflow, "create", in.Cluster, in.Repository, in), 0, false, &result)
+	_, err := c.carryOut(ctx, repositoryRun(spec.CreateRepositoryWorkflow, "create", in.Cluster, in.Repository, in), 0, false, &result)
 	return c.showCreated(result, err)
 }
 
@@ -84,7 +85,7 @@ func (c *cli) dropRepository(ctx context.Context, in spec.DropRepository, yes bo
 		return codedError{exitFailed, "not dropped: you said no; nothing was changed"}
 	}
 	var result spec.DropRepositoryResult
-	_, err := c.onRepository(ctx, repositoryRun(spec.DropRepositoryWorkflow, "drop", in.Cluster, in.Repository, in), 0, false, &result)
+	_, err := c.carryOut(ctx, repositoryRun(spec.DropRepositoryWorkflow, "drop", in.Cluster, in.Repository, in), 0, false, &result)
 	return c.showDropped(result, err, in.Cluster)
 }
 
@@ -114,25 +115,8 @@ func repositoryRun(workflow, verb, cluster, repository string, in any) run {
 	}
 }
 
-// onRepository starts a run and, unless it is detached, follows it to its end.
-func (c *cli) onRepository(ctx context.Context, r run, waitTimeout waiting, detach bool, result any) (detached bool, err error) {
-	t, err := c.connect(ctx)
-	if err != nil {
-		return false, err
-	}
-	defer t.Close()
-	begun, err := t.start(ctx, r)
-	if err != nil {
-		return false, err
-	}
-	if detach {
-		return true, c.printStarted(begun)
-	}
-	return false, c.follow(ctx, t, begun, waitTimeout, result)
-}
-
 // watchRepository follows a run about a repository and shows its result; false for runs about anything else.
-func (c *cli) watchRepository(ctx context.Context, t *temporalServer, workflow string, begun started, timeout waiting) (shown bool, err error) {
+func (c *cli) watchRepository(ctx context.Context, t *temporalServer, workflow string, begun started, timeout time.Duration) (shown bool, err error) {
 	switch workflow {
 	case spec.CreateRepositoryWorkflow:
 		var result spec.CreateRepositoryResult

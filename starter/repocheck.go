@@ -6,15 +6,11 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"starkeep/workflows/spec"
 )
-
-// waiting is how long a run is followed; 0 is as long as it takes.
-type waiting = time.Duration
 
 func (c *cli) repoCheck() *cobra.Command {
 	var in spec.CheckRepository
@@ -54,7 +50,7 @@ func (c *cli) checkRepository(ctx context.Context, in spec.CheckRepository, flag
 		in.Scratch = c.confirm(scratchQuestion)
 	}
 	var result spec.CheckRepositoryResult
-	detached, err := c.onRepository(ctx, repositoryRun(spec.CheckRepositoryWorkflow, "check", in.Cluster, in.Repository, in), flags.waitTimeout, flags.detach, &result)
+	detached, err := c.carryOut(ctx, repositoryRun(spec.CheckRepositoryWorkflow, "check", in.Cluster, in.Repository, in), flags.waitTimeout, flags.detach, &result)
 	if detached {
 		return err
 	}
