@@ -225,6 +225,27 @@ func TestHDFSPutBelievesOnlyWhatItHasReadBack(t *testing.T) {
 	}
 }
 
+// Somebody removes each unfinished file while it is written: that the NameNode finds no such file says nothing about the key.
+func TestHDFSPutWhoseFileIsRemovedMeanwhileIsUnavailable(t *testing.T) {
+	cluster := storagetest.StartHDFS(t)
+	proxy := storagetest.StartHDFSProxy(t, cluster)
+	dir := cluster.Dir(t, "alice")
+	s := lossy(t, proxy, cluster, dir)
+	proxy.Lose(func(method string) bool {
+		if method == "addBlock" || method == "complete" {
+			for _, file := range tempFiles(t, cluster, s) {
+				_ = cluster.Client().Remove(dir + "/.starkeep-tmp/" + file)
+			}
+		}
+		return false
+	})
+	err := storage.WriteAll(t.Context(), s, "key", []byte("content"), storage.Overwrite)
+	proxy.Lose(nil)
+	refused(t, err, storage.ErrUnavailable)
+	_, err = s.Stat(t.Context(), "key")
+	want(t, err, storage.ErrNotFound)
+}
+
 func exchange(t *testing.T, cluster storagetest.HDFS, name, content string) {
 	t.Helper()
 	if err := cluster.Client().Remove(name); err != nil {

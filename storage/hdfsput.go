@@ -63,6 +63,8 @@ func (s *hdfsStore) write(ctx context.Context, op, key string, body *exactReader
 	switch {
 	case body.err != nil && !errors.Is(body.err, io.EOF):
 		return bodyError(op, key, body.err)
+	case isGone(err): // that says nothing about the key
+		return &Error{Op: op, Key: key, Kind: ErrUnavailable, Err: fmt.Errorf("the file under %s was removed while it was written: %w", tempDir, err)}
 	case err != nil:
 		return s.fail(ctx, op, key, err)
 	}
