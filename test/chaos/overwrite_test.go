@@ -46,7 +46,8 @@ func runBrokenCommit(c *trial) (any, error) {
 	go func() {
 		err := poll(ctx, 5*time.Millisecond, func() (bool, error) {
 			rows, err := c.lane.bed.Sim.Query("SHOW RESTORE FROM " + c.database)
-			return err == nil && len(rows) == 1 && rows[0][4] == "COMMITTING" && strings.Count(rows[0][13], "=") == 2, nil
+			last := err == nil && len(rows) == 1 && len(c.accepted("RESTORE")) == 3 // of orders/p3, which is held
+			return last && rows[0][4] == "COMMITTING" && strings.Count(rows[0][13], "=") == 2, nil
 		})
 		if err == nil {
 			err = c.lane.bed.Sim.Exec("CANCEL RESTORE FROM `" + c.database + "`")
