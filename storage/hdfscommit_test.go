@@ -232,7 +232,7 @@ func TestHDFSPutWhoseFileIsRemovedMeanwhileIsUnavailable(t *testing.T) {
 	dir := cluster.Dir(t, "alice")
 	s := lossy(t, proxy, cluster, dir)
 	proxy.Lose(func(method string) bool {
-		if method == "addBlock" || method == "complete" {
+		if method == "complete" {
 			for _, file := range tempFiles(t, cluster, s) {
 				_ = cluster.Client().Remove(dir + "/.starkeep-tmp/" + file)
 			}
