@@ -161,6 +161,9 @@ func (p *restorePlanner) readViews(ctx context.Context, databases []string) erro
 	}
 	for _, d := range databases {
 		views, err := p.cluster.FE.MaterializedViews(ctx, d)
+		if errors.Is(err, starrocks.ErrUnknownDatabase) {
+			continue // dropped meanwhile
+		}
 		if err != nil {
 			return fmt.Errorf("list the materialized views of database %s: %w", d, err)
 		}

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,6 +40,9 @@ func (w *viewWork) affected(ctx context.Context) (affectedViews, error) {
 	states := map[string]starrocks.ViewState{}
 	for _, d := range databases {
 		list, err := w.cluster.FE.ViewStates(ctx, d)
+		if errors.Is(err, starrocks.ErrUnknownDatabase) {
+			continue // dropped meanwhile
+		}
 		if err != nil {
 			return affectedViews{}, fmt.Errorf("list the materialized views of database %s: %w", d, err)
 		}

@@ -1,7 +1,10 @@
 package activities_test
 
 import (
+	"context"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"starkeep/activities"
@@ -43,5 +46,32 @@ func TestViewsAreActivatedOnEveryFrontend(t *testing.T) {
 	}
 	if got := b.sim.Content("d", "a"); !strings.Contains(got, "1 rows") {
 		t.Errorf("a does not hold what the new base has:\n%s", got)
+	}
+}
+
+// Databases that others drop meanwhile have no views to look after, and stop neither a plan nor an activation.
+func TestViewsAreFoundWhileDatabasesGo(t *testing.T) {
+	b := newBed(t, options{})
+	b.tables()
+	b.sql("CREATE MATERIALIZED VIEW d.z DISTRIBUTED BY HASH(k) BUCKETS 1 REFRESH DEFERRED MANUAL PROPERTIES('replication_num'='1') AS SELECT k, v FROM d.pk")
+	b.backUp("d.pk")
+	b.seed++
+	ctx, stop := context.WithCancel(t.Context())
+	var others sync.WaitGroup
+	for i := range 4 {
+		others.Go(func() {
+			for ctx.Err() == nil {
+				_ = b.sim.Exec(fmt.Sprintf("CREATE DATABASE passing%d", i))
+				_ = b.sim.Exec(fmt.Sprintf("DROP DATABASE passing%d FORCE", i))
+			}
+		})
+	}
+	defer others.Wait()
+	defer stop()
+	for range 20 {
+		var plan activities.RestorePlan
+		b.must(&plan, b.acts.PlanRestore, activities.PlanRestoreInput{Spec: spec.Restore{Cluster: "prod", Repository: "repo"}, Run: b.runSeed(), ID: b.runSeed()})
+		var activated activities.ViewRows
+		b.must(&activated, b.acts.ActivateViews, activities.ViewsRef{Cluster: "prod", Repository: "repo", Plan: plan.Views.Plan})
 	}
 }
