@@ -36,7 +36,7 @@ func runReplacement(c *trial) (any, error) {
 	return out, err
 }
 
-// runBrokenCommit overwrites, and somebody cancels each database's first RESTORE with half of its tablets moved.
+// runBrokenCommit overwrites, and somebody cancels its last RESTORE with half of the tablets moved.
 func runBrokenCommit(c *trial) (any, error) {
 	release := c.lane.bed.Sim.HoldTasks(starrockssim.Fault{Type: "MOVE", Database: c.database, Partition: "p3"})
 	defer release()
