@@ -2,9 +2,12 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"strings"
 
 	"starkeep/restorepoint"
+	"starkeep/workflows/spec"
 )
 
 // lookForRepository plans to create the repository where the cluster does not know it: StarRocks restores only from one
@@ -63,6 +66,30 @@ func (p *restorePlanner) warnLacking(selection restorepoint.Selection) {
 	}
 	if len(lacking) > 0 {
 		p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("restore point %s is partial, it lacks %s", p.manifest.ID, first3(lacking)))
+	}
+}
+
+// warnNamedPartitions says which tables are to be exchanged although the backup named only some of their partitions: the
+// others are then only in the old table, until the undo window ends.
+func (p *restorePlanner) warnNamedPartitions() {
+	var in spec.Backup
+	if len(p.manifest.Spec) == 0 || json.Unmarshal(p.manifest.Spec, &in) != nil {
+		return // adopted: not known
+	}
+	backedUp, err := restorepoint.NewSelection(in.Include, in.Exclude)
+	if err != nil {
+		return
+	}
+	var names []string
+	for _, row := range p.rows {
+		database, table, _ := strings.Cut(row.From, ".")
+		if row.Action == spec.ActionSwap && backedUp.Table(database, table) == restorepoint.Some {
+			names = append(names, row.Database+"."+row.Table)
+		}
+	}
+	if len(names) > 0 {
+		p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("restore point %s holds only the partitions that its backup named of %s: a swap takes all others out of the live table (undo brings them back); "+
+			"to bring back only these partitions, name them (db.table/partition)", p.manifest.ID, first3(names)))
 	}
 }
 

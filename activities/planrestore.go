@@ -122,6 +122,7 @@ func (p *restorePlanner) plan(ctx context.Context, a *Activities) (RestorePlan, 
 	if len(p.rows) == 0 {
 		return RestorePlan{}, fail(spec.ErrorNothingToDo, "restore point %s holds nothing that the selection names", p.manifest.ID)
 	}
+	p.warnNamedPartitions()
 	if err := p.checkObjects(ctx); err != nil {
 		return RestorePlan{}, err
 	}
