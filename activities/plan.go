@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
 	"sync"
 
@@ -101,19 +100,23 @@ type packedPlan struct {
 // pack encodes the plan. The same plan gives the same bytes.
 func (p *Plan) pack(key string) (packedPlan, error) {
 	p.Format = planFormat
+	return packPlan(key, p.Database, p)
+}
+
+func packPlan(key, database string, plan any) (packedPlan, error) {
 	var packed bytes.Buffer
 	encoder, err := zstd.NewWriter(&packed, zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return packedPlan{}, err
 	}
-	if err := json.NewEncoder(encoder).Encode(p); err != nil {
-		return packedPlan{}, fmt.Errorf("encode the plan of database %s: %w", p.Database, err)
+	if err := json.NewEncoder(encoder).Encode(plan); err != nil {
+		return packedPlan{}, fmt.Errorf("encode the plan of database %s: %w", database, err)
 	}
 	if err := encoder.Close(); err != nil {
 		return packedPlan{}, err
 	}
 	sum := sha256.Sum256(packed.Bytes())
-	return packedPlan{ref: PlanRef{Key: key, SHA256: hex.EncodeToString(sum[:])}, database: p.Database, data: packed.Bytes()}, nil
+	return packedPlan{ref: PlanRef{Key: key, SHA256: hex.EncodeToString(sum[:])}, database: database, data: packed.Bytes()}, nil
 }
 
 // writePlans stores plans. Storing them again does no harm.
@@ -166,28 +169,44 @@ func (c *planCache) keep(ref PlanRef, p *Plan) {
 }
 
 func readPlan(ctx context.Context, store storage.Store, ref PlanRef) (*Plan, error) {
-	packed, err := storage.ReadAll(ctx, store, ref.Key, maxPlanBytes)
-	if err != nil {
-		return nil, fmt.Errorf("read the plan: %w", err)
-	}
-	if sum := sha256.Sum256(packed); hex.EncodeToString(sum[:]) != ref.SHA256 {
-		return nil, fail("ChecksumMismatch", "the plan %s was changed since it was made; start the run anew", ref.Key)
-	}
-	decoder, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1))
-	if err != nil {
+	var p Plan
+	if err := unpackPlan(ctx, store, ref, &p); err != nil {
 		return nil, err
 	}
-	defer decoder.Close()
-	raw, err := io.ReadAll(decoder)
-	if err != nil {
-		return nil, fmt.Errorf("unpack the plan %s: %w", ref.Key, err)
-	}
-	var p Plan
-	if err := json.Unmarshal(raw, &p); err != nil {
-		return nil, fmt.Errorf("decode the plan %s: %w", ref.Key, err)
-	}
-	if p.Format != planFormat {
-		return nil, fail("VersionUnsupported", "the plan %s has format %d, this worker writes %d: workers of different versions serve one task queue; upgrade them all", ref.Key, p.Format, planFormat)
+	if err := planFormatKnown(ref, p.Format, planFormat); err != nil {
+		return nil, err
 	}
 	return &p, nil
+}
+
+// unpackPlan reads a plan's file, checked against its digest.
+func unpackPlan(ctx context.Context, store storage.Store, ref PlanRef, plan any, limits ...zstd.DOption) error {
+	packed, err := storage.ReadAll(ctx, store, ref.Key, maxPlanBytes)
+	if err != nil {
+		return fmt.Errorf("read the plan: %w", err)
+	}
+	if sum := sha256.Sum256(packed); hex.EncodeToString(sum[:]) != ref.SHA256 {
+		return fail(spec.ErrorChecksumMismatch, "the plan %s was changed since it was made; start the run anew", ref.Key)
+	}
+	decoder, err := zstd.NewReader(nil, append(limits, zstd.WithDecoderConcurrency(1))...)
+	if err != nil {
+		return err
+	}
+	defer decoder.Close()
+	raw, err := decoder.DecodeAll(packed, nil)
+	if err != nil {
+		return fmt.Errorf("unpack the plan %s: %w", ref.Key, err)
+	}
+	if err := json.Unmarshal(raw, plan); err != nil {
+		return fmt.Errorf("decode the plan %s: %w", ref.Key, err)
+	}
+	return nil
+}
+
+// planFormatKnown refuses a plan of a worker of another version.
+func planFormatKnown(ref PlanRef, format, ours int) error {
+	if format == ours {
+		return nil
+	}
+	return fail(spec.ErrorVersionUnsupported, "the plan %s has format %d, this worker writes %d: workers of different versions serve one task queue; upgrade them all", ref.Key, format, ours)
 }

@@ -29,7 +29,6 @@ type target struct {
 	logical    []dependent       // logical views of the whole cluster
 	newNames   map[string]string // names that tables of this plan end with → where they come from
 	ddl        func(table string) (string, error)
-	parts      func(table string) ([]starrocks.Partition, error) // without temporary ones and the shadow partition
 	native     func(label string) (*native, error)
 }
 
@@ -64,11 +63,6 @@ func (p *restorePlanner) look(ctx context.Context, database string) (*target, er
 func (p *restorePlanner) readTarget(ctx context.Context, at *target, databases []string) error {
 	fe := p.cluster.FE
 	at.ddl = definitions(ctx, fe, at.database)
-	at.parts = func(table string) ([]starrocks.Partition, error) {
-		return slices.DeleteFunc(slices.Clone(at.partitions[table]), func(x starrocks.Partition) bool {
-			return x.Temporary || x.Name == starrocks.ShadowPartition
-		}), nil
-	}
 	tables, err := fe.Tables(ctx, at.database)
 	if err != nil {
 		return fmt.Errorf("list the tables of database %s: %w", at.database, err)

@@ -39,10 +39,10 @@ func (p *restorePlanner) checkSpace() {
 		space.Backends = append(space.Backends, spec.BackendSpace{Backend: b.ID, Host: b.Host, Needed: share, Available: b.Available})
 		switch {
 		case b.Available == 0:
-			p.warn("BE %d (%s) does not say how much room it has; about %s is needed there", b.ID, b.Host, bytesText(share))
+			p.warn("BE %d (%s) does not say how much room it has; about %s is needed there", b.ID, b.Host, spec.Bytes(share))
 		case share > b.Available:
 			p.block("not enough room: BE %d (%s) has %s free and would get about %s (%s over %d BEs, all replicas counted); free or add disks, restore less, or with a smaller replicationNum",
-				b.ID, b.Host, bytesText(b.Available), bytesText(share), bytesText(p.needed), len(alive))
+				b.ID, b.Host, spec.Bytes(b.Available), spec.Bytes(share), spec.Bytes(p.needed), len(alive))
 		}
 	}
 	p.out.Space = &space
@@ -56,18 +56,6 @@ func aliveOf(backends []starrocks.Backend) []starrocks.Backend {
 		}
 	}
 	return alive
-}
-
-// bytesText writes bytes in binary units.
-func bytesText(n int64) string {
-	if n < 1<<10 {
-		return fmt.Sprintf("%d B", n)
-	}
-	value, unit := float64(n)/1024, 0
-	for value >= 1024 && unit < 4 {
-		value, unit = value/1024, unit+1
-	}
-	return fmt.Sprintf("%.1f %ciB", value, "KMGTP"[unit])
 }
 
 // minMeasured is how much a restore point must hold before its backup's time says anything about a rate.
@@ -100,7 +88,7 @@ func (p *restorePlanner) estimate(ctx context.Context) {
 		e.Statements += len(d.Units)
 	}
 	e.Seconds = int64(max(longest, all/float64(max(1, p.out.ParallelDatabases))) + 0.5)
-	e.Basis = fmt.Sprintf("%d statements of %.0f s and more, and %s/s by %s", e.Statements, fixed, bytesText(rate), basis)
+	e.Basis = fmt.Sprintf("%d statements of %.0f s and more, and %s/s by %s", e.Statements, fixed, spec.Bytes(rate), basis)
 	p.out.Estimate = &e
 }
 

@@ -64,12 +64,8 @@ func (p *restorePlanner) addPartitions(at *target, t restorepoint.Table, live st
 	if isList(t) {
 		return refused(name, "StarRocks cannot add LIST partitions to a table by RESTORE; restore the whole table (swap), or under another name")
 	}
-	there, err := at.parts(name)
-	if err != nil {
-		return refused(name, "its partitions cannot be read: %v", err)
-	}
 	for _, part := range t.Partitions {
-		if part.Name != starrocks.ShadowPartition && slices.ContainsFunc(there, func(x starrocks.Partition) bool { return x.Name == part.Name }) {
+		if part.Name != starrocks.ShadowPartition && slices.ContainsFunc(at.partitions[name], func(x starrocks.Partition) bool { return x.Name == part.Name && !x.Temporary }) {
 			return refused(name, "partition %s exists; restore the whole table (swap), or the partition into a table of another name (rename)", part.Name)
 		}
 	}

@@ -29,6 +29,16 @@ type affectedViews struct {
 	asked  map[string]bool
 }
 
+// affectedViews resolves the reference and finds what is to be looked after now.
+func (a *Activities) affectedViews(ctx context.Context, ref ViewsRef) (*viewWork, affectedViews, error) {
+	w, err := a.resolveViews(ctx, ref)
+	if err != nil {
+		return nil, affectedViews{}, err
+	}
+	d, err := w.affected(ctx)
+	return w, d, err
+}
+
 // affected finds the materialized views of the whole cluster that read a table whose data the restore exchanged, also
 // through views, and those that it created.
 func (w *viewWork) affected(ctx context.Context) (affectedViews, error) {
@@ -108,11 +118,7 @@ func viewIsBase(item restorepoint.Depends, states map[string]starrocks.ViewState
 // its own queries. What stays inactive is a row with StarRocks' reason.
 func (a *Activities) ActivateViews(ctx context.Context, ref ViewsRef) (ViewRows, error) {
 	defer keepAlive(ctx)()
-	w, err := a.resolveViews(ctx, ref)
-	if err != nil {
-		return ViewRows{}, failure(ctx, err)
-	}
-	d, err := w.affected(ctx)
+	w, d, err := a.affectedViews(ctx, ref)
 	if err != nil {
 		return ViewRows{}, failure(ctx, err)
 	}
@@ -228,11 +234,7 @@ func (w *viewWork) statesAt(ctx context.Context, f starrocks.Frontend, database 
 // compares versions, and those of the base may have gone back.
 func (a *Activities) RefreshViews(ctx context.Context, ref ViewsRef) (ViewRows, error) {
 	defer keepAlive(ctx)()
-	w, err := a.resolveViews(ctx, ref)
-	if err != nil {
-		return ViewRows{}, failure(ctx, err)
-	}
-	d, err := w.affected(ctx)
+	w, d, err := a.affectedViews(ctx, ref)
 	if err != nil {
 		return ViewRows{}, failure(ctx, err)
 	}

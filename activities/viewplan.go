@@ -2,10 +2,6 @@ package activities
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -18,7 +14,7 @@ import (
 // viewPlanFormat is the version of the files of ViewPlan.
 const viewPlanFormat = 1
 
-// maxViewPlanBytes bounds such a file.
+// maxViewPlanBytes bounds such a file, unpacked.
 const maxViewPlanBytes = 256 << 20
 
 // ViewPlan is what a restore will do to views and functions, of all databases. It is written once and never changed.
@@ -87,43 +83,16 @@ const viewPlanFile = "~views"
 
 func (p *ViewPlan) pack(cluster, run string) (packedPlan, error) {
 	p.Format = viewPlanFormat
-	raw, err := json.Marshal(p)
-	if err != nil {
-		return packedPlan{}, fmt.Errorf("encode the plan of views: %w", err)
-	}
-	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
-	if err != nil {
-		return packedPlan{}, err
-	}
-	data := encoder.EncodeAll(raw, nil)
-	sum := sha256.Sum256(data)
-	ref := PlanRef{Key: restorepoint.PlanKey(cluster, run, viewPlanFile), SHA256: hex.EncodeToString(sum[:])}
-	return packedPlan{ref: ref, database: "views", data: data}, nil
+	return packPlan(restorepoint.PlanKey(cluster, run, viewPlanFile), "views", p)
 }
 
 func readViewPlan(ctx context.Context, store storage.Store, ref PlanRef) (*ViewPlan, error) {
-	data, err := storage.ReadAll(ctx, store, ref.Key, maxViewPlanBytes)
-	if err != nil {
-		return nil, fmt.Errorf("read the plan of views: %w", err)
-	}
-	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != ref.SHA256 {
-		return nil, fail(spec.ErrorChecksumMismatch, "the plan %s was changed since it was made; start the run anew", ref.Key)
-	}
-	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxViewPlanBytes))
-	if err != nil {
+	var p ViewPlan
+	if err := unpackPlan(ctx, store, ref, &p, zstd.WithDecoderMaxMemory(maxViewPlanBytes)); err != nil {
 		return nil, err
 	}
-	defer decoder.Close()
-	raw, err := decoder.DecodeAll(data, nil)
-	if err != nil {
-		return nil, fmt.Errorf("unpack the plan %s: %w", ref.Key, err)
-	}
-	var p ViewPlan
-	if err := json.Unmarshal(raw, &p); err != nil {
-		return nil, fmt.Errorf("decode the plan %s: %w", ref.Key, err)
-	}
-	if p.Format != viewPlanFormat {
-		return nil, fail(spec.ErrorVersionUnsupported, "the plan %s has format %d, this worker writes %d: workers of different versions serve one task queue; upgrade them all", ref.Key, p.Format, viewPlanFormat)
+	if err := planFormatKnown(ref, p.Format, viewPlanFormat); err != nil {
+		return nil, err
 	}
 	return &p, nil
 }

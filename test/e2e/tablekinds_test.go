@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"starkeep/starrocks"
 	"starkeep/test/testbed"
@@ -124,12 +123,10 @@ func (k tableKind) run(t *testing.T, b *testbed.Bed, database string, statements
 // waitForAlter waits until a table's ALTER job has ended: it takes some ticks.
 func waitForAlter(t *testing.T, b *testbed.Bed, database, table string) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if !strings.Contains(query(t, b, "SHOW ALTER TABLE ROLLUP FROM `"+database+"`"), " "+table+" ") || strings.Contains(query(t, b, "SHOW ALTER TABLE ROLLUP FROM `"+database+"`"), "FINISHED") {
-			return
-		}
-	}
-	t.Fatalf("the ALTER of %s.%s does not end", database, table)
+	eventually(t, "the end of the ALTER of "+database+"."+table, func() bool {
+		jobs := query(t, b, "SHOW ALTER TABLE ROLLUP FROM `"+database+"`")
+		return !strings.Contains(jobs, " "+table+" ") || strings.Contains(jobs, "FINISHED")
+	})
 }
 
 // tableState is all that is compared of a table: rows, definition, partitions, and tablets, which rollups have too.
