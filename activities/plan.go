@@ -44,6 +44,8 @@ type Plan struct {
 	Fingerprint   string              `json:"fingerprint,omitempty"`   // backup: a spec.Fingerprint… constant, or ""
 	From          string              `json:"from,omitempty"`          // restore: repository profile that holds the point, if not Repository
 	Export        string              `json:"export,omitempty"`        // restore: label of the native snapshot to be kept; it was free when the plan was made
+	Base          string              `json:"base,omitempty"`          // incremental backup: the restore point that it was compared with
+	Carried       []CarriedTable      `json:"carried,omitempty"`       // incremental backup: what is taken over from Base
 	Parts         []restorepoint.Part `json:"parts"`
 	Tables        []PlanTable         `json:"tables"`
 

@@ -24,6 +24,12 @@ type BackupPlan struct {
 	ParallelDatabases int               `json:"parallelDatabases"`
 	Heartbeat         spec.Duration     `json:"heartbeat"` // timeout of long activities
 	Warnings          []string          `json:"warnings,omitempty"`
+
+	// Of an incremental backup; lists hold at most MaxListed.
+	Base      string             `json:"base,omitempty"`      // the restore point that it was compared with
+	Tables    []spec.TableChange `json:"tables,omitempty"`    // those of which something is backed up
+	Unchanged int                `json:"unchanged,omitempty"` // tables of which nothing is
+	Gone      []string           `json:"gone,omitempty"`      // in the base, and dropped since
 }
 
 // PlannedDatabase is one database of a plan, with its units by index range.
@@ -59,10 +65,13 @@ type backupPlanner struct {
 	selection  restorepoint.Selection
 	unmatched  []restorepoint.Pattern
 	resumed    *restorepoint.Manifest
+	base       *backupBase // of an incremental backup
 	packed     []packedPlan
 	out        BackupPlan
 
-	globalsRead bool // global functions were listed
+	look        bool             // it stores no plan
+	marks       []spec.TableMark // of a look
+	globalsRead bool             // global functions were listed
 }
 
 func (p *backupPlanner) plan(ctx context.Context, a *Activities) (BackupPlan, error) {
@@ -87,6 +96,7 @@ func (p *backupPlanner) plan(ctx context.Context, a *Activities) (BackupPlan, er
 			return BackupPlan{}, fmt.Errorf("plan database %s: %w", database, err)
 		}
 	}
+	p.goneDatabases(databases)
 	if p.resumed != nil {
 		p.warnGone()
 	} else if len(p.unmatched) > 0 {
@@ -94,6 +104,9 @@ func (p *backupPlanner) plan(ctx context.Context, a *Activities) (BackupPlan, er
 	}
 	if len(p.out.Databases) == 0 && p.resumed == nil {
 		return BackupPlan{}, fail(spec.ErrorNothingToDo, "nothing to back up: cluster %s has no table that the selection names", p.cluster.Name)
+	}
+	if p.look {
+		return p.out, nil
 	}
 	if err := writePlans(ctx, p.repository.Store, p.packed); err != nil {
 		return BackupPlan{}, err
@@ -119,6 +132,9 @@ func (p *backupPlanner) choose(ctx context.Context) (err error) {
 	}
 	if len(p.in.Spec.Include) > 0 {
 		p.unmatched = slices.Clone(p.selection.Include)
+	}
+	if p.in.Spec.Incremental {
+		return p.readBase(ctx)
 	}
 	return nil
 }
@@ -179,7 +195,10 @@ func (p *backupPlanner) database(ctx context.Context, name string) error {
 	if err := p.describe(ctx, plan, tables); err != nil {
 		return err
 	}
-	if len(plan.Parts) == 0 && len(plan.Refused) == 0 && len(plan.NotCovered) == 0 && plan.Objects.Empty() {
+	if err := p.increment(ctx, plan); err != nil {
+		return fmt.Errorf("compare with restore point %s: %w", p.base.manifest.ID, err)
+	}
+	if len(plan.Parts) == 0 && len(plan.Carried) == 0 && len(plan.Refused) == 0 && len(plan.NotCovered) == 0 && plan.Objects.Empty() {
 		return nil
 	}
 	units := restorepoint.Pack(plan.Parts, unitLimits(p.in.Spec.Limits, p.cluster.Limits))
@@ -257,6 +276,7 @@ func (p *backupPlanner) parts(ctx context.Context, plan *Plan, tables map[string
 			continue
 		}
 		part := partOf(t, row)
+		p.base.note(plan.Database, row)
 		if row.Name == starrocks.ShadowPartition {
 			shadows = append(shadows, part)
 			continue

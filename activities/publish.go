@@ -98,8 +98,11 @@ func (p *publisher) publish(ctx context.Context, a *Activities) (Published, erro
 	if err := p.carry(ctx); err != nil {
 		return Published{}, err
 	}
+	if err := p.carryBase(ctx, plans); err != nil {
+		return Published{}, err
+	}
 	for _, d := range p.in.Databases {
-		if err := p.add(ctx, d); err != nil {
+		if err := p.add(ctx, d, plans[d.Database]); err != nil {
 			return Published{}, err
 		}
 		p.manifest.AddObjects(d.Database, 0, plans[d.Database].Objects)
@@ -204,7 +207,7 @@ func (p *publisher) carry(ctx context.Context) error {
 }
 
 // add puts a database's snapshots in, as their records tell.
-func (p *publisher) add(ctx context.Context, d DatabaseOutcome) error {
+func (p *publisher) add(ctx context.Context, d DatabaseOutcome, plan *Plan) error {
 	for _, c := range d.Completed {
 		label := restorepoint.Label(d.Database, p.in.Run, c.Unit, c.Attempt)
 		record, sum, err := readRecord(ctx, p.repository.Store, p.in.Spec.Cluster, label)
@@ -212,6 +215,9 @@ func (p *publisher) add(ctx context.Context, d DatabaseOutcome) error {
 			return err
 		}
 		p.manifest.Cluster = record.Cluster
+		if plan.Base != "" {
+			p.giveUpCarried(record)
+		}
 		if err := p.manifest.Add(record, sum); err != nil {
 			if !errors.Is(err, restorepoint.ErrTableChanged) {
 				return err

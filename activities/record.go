@@ -338,8 +338,9 @@ func (r *recorder) table(ctx context.Context, parts []restorepoint.Part, meta *s
 		if err != nil {
 			return t, fmt.Errorf("schema of table %s: %w", t.Name, err)
 		}
-		t.Schema = schema
+		t.Schema, t.Indexes = schema, restorepoint.IndexesOf(meta.Tables[t.Name])
 	}
+	visible := visibleTimes(meta, t.Name)
 	rows := r.countRows(ctx, in)
 	prints := r.fingerprints(ctx, in, &t)
 	for _, p := range in.Partitions {
@@ -350,7 +351,7 @@ func (r *recorder) table(ctx context.Context, parts []restorepoint.Part, meta *s
 			}
 		}
 		for _, ph := range p.Physical {
-			partition.Physical = append(partition.Physical, restorepoint.Physical{ID: ph.ID, Version: ph.Version})
+			partition.Physical = append(partition.Physical, restorepoint.Physical{ID: ph.ID, Version: ph.Version, VisibleAt: visible[ph.ID]})
 			partition.Bytes += r.bytes[ph.ID]
 			for _, x := range ph.Indexes {
 				partition.Tablets += len(x.Tablets)
@@ -363,6 +364,20 @@ func (r *recorder) table(ctx context.Context, parts []restorepoint.Part, meta *s
 		t.Partitions = append(t.Partitions, partition)
 	}
 	return t, nil
+}
+
+// visibleTimes says when the saved versions became visible, in seconds, by physical partition.
+func visibleTimes(meta *starrocks.Meta, table string) map[int64]int64 {
+	if meta == nil {
+		return nil
+	}
+	times := map[int64]int64{}
+	for _, p := range meta.Tables[table].Partitions {
+		for _, ph := range p.Physical {
+			times[ph.ID] = ph.VisibleTime / 1000
+		}
+	}
+	return times
 }
 
 func (r *recorder) sum(record restorepoint.SnapshotRecord) Recorded {

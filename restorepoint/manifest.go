@@ -98,7 +98,8 @@ type Table struct {
 	PartitionScheme string            `json:"partitionScheme,omitempty"`
 	Replication     int               `json:"replication,omitempty"`
 	AutoIncrement   bool              `json:"autoIncrement,omitempty"`
-	Schema          string            `json:"schema,omitempty"` // digest: equal for equal columns, keys and indexes
+	Schema          string            `json:"schema,omitempty"`  // digest: equal for equal columns, keys and indexes
+	Indexes         []Index           `json:"indexes,omitempty"` // schema versions, from __meta
 	Properties      map[string]string `json:"properties,omitempty"`
 	Grants          []Grant           `json:"grants,omitempty"`
 	Fingerprint     *Hashed           `json:"fingerprint,omitempty"` // columns that its partitions' fingerprints take in
@@ -133,6 +134,16 @@ type Partition struct {
 type Physical struct {
 	ID      int64 `json:"id"`
 	Version int64 `json:"version"`
+	// VisibleAt is when that version became visible, in seconds since 1970, from __meta; 0 if it is not known.
+	VisibleAt int64 `json:"visibleAt,omitempty"`
+}
+
+// Index is the schema version of a table's base index (Name is "") or of one of its rollups. Fast schema changes move
+// it, and no partition's version.
+type Index struct {
+	Name    string `json:"name,omitempty"`
+	Version int64  `json:"schemaVersion"`
+	Hash    int64  `json:"schemaHash"`
 }
 
 // NotCovered is an object that the selection named but starkeep does not back up.

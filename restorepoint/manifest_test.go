@@ -34,11 +34,11 @@ func fullRecord() SnapshotRecord {
 		CreatedAt: at(5), ConsistentAt: at(4),
 		Lists: []ObjectList{{Key: ObjectsKey("prod", label, 1), SHA256: strings.Repeat("ab", 32), Objects: 4, Bytes: 4096}},
 		Tables: []Table{{Name: "orders", ID: 10120, Kind: "table", Keys: "PRIMARY_KEYS", DDL: "CREATE TABLE `orders` (`k` int) -- a < b & c > d\n", PartitionScheme: "RANGE(`d`)",
-			Replication: 3, AutoIncrement: true, Schema: "00112233445566778899aabbccddeeff", Properties: map[string]string{"compression": "LZ4"},
+			Replication: 3, AutoIncrement: true, Schema: "00112233445566778899aabbccddeeff", Indexes: []Index{{Version: 1, Hash: 692581524}, {Name: "by_city", Version: 2, Hash: 1851192884}}, Properties: map[string]string{"compression": "LZ4"},
 			Fingerprint: &Hashed{Columns: []string{"k", "d"}, Sample: []string{"k"}, LeftOut: []string{"share"}},
 			Grants:      []Grant{{Grantee: "'ana'@'%'", Privilege: "SELECT"}, {Grantee: "analyst", IsRole: true, Privilege: "INSERT", Grantable: true}},
 			Partitions: []Partition{
-				{Name: "p1", ID: 10118, Value: "[types: [DATE]; keys: [2026-01-01]; )", Replication: 3, Physical: []Physical{{ID: 10119, Version: 7}}, Rows: 100, RowsExact: true, Bytes: 2048, Tablets: 2,
+				{Name: "p1", ID: 10118, Value: "[types: [DATE]; keys: [2026-01-01]; )", Replication: 3, Physical: []Physical{{ID: 10119, Version: 7, VisibleAt: 1763820000}}, Rows: 100, RowsExact: true, Bytes: 2048, Tablets: 2,
 					Fingerprint: &Fingerprint{Algorithm: FingerprintAlgorithm, Kind: "sample", Rows: 7, Sum: "-8589934592", Second: "12345678901"}},
 				{Name: "p 2,ü", ID: 10128, Value: "x", Replication: 1, Physical: []Physical{{ID: 10129, Version: 1}, {ID: 10139, Version: 9007199254740993}}, Rows: 5, Bytes: 10, Tablets: 4},
 			}}},

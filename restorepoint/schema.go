@@ -3,6 +3,8 @@ package restorepoint
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	"starkeep/starrocks"
 )
@@ -29,4 +31,34 @@ func SchemaOf(t starrocks.MetaTable) (string, error) {
 		return "", fmt.Errorf("schema of table %q: %w", t.Name, err)
 	}
 	return digest(32, string(text)), nil
+}
+
+// IndexesOf lists the schema versions of a table's indexes in a native snapshot, the base index first.
+func IndexesOf(t starrocks.MetaTable) []Index {
+	var list []Index
+	for name, s := range t.Schemas {
+		if name == t.Name {
+			name = ""
+		}
+		list = append(list, Index{Name: name, Version: s.Version, Hash: s.Hash})
+	}
+	sortIndexes(list)
+	return list
+}
+
+// LiveIndexes is IndexesOf for what the FE says of a table.
+func LiveIndexes(table string, live []starrocks.IndexSchema) []Index {
+	var list []Index
+	for _, s := range live {
+		if s.Index == table {
+			s.Index = ""
+		}
+		list = append(list, Index{Name: s.Index, Version: s.Version, Hash: s.Hash})
+	}
+	sortIndexes(list)
+	return list
+}
+
+func sortIndexes(list []Index) {
+	slices.SortFunc(list, func(a, b Index) int { return strings.Compare(a.Name, b.Name) })
 }

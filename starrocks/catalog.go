@@ -133,7 +133,7 @@ func isUnknownColumn(err error) bool {
 	return errors.As(err, &e) && (strings.Contains(e.Text, "cannot be resolved") || strings.Contains(e.Text, "Unknown column"))
 }
 
-var partitionColumns = []string{"TABLE_NAME", "PARTITION_NAME", "PARTITION_ID", "VISIBLE_VERSION", "BUCKETS", "REPLICATION_NUM",
+var partitionColumns = []string{"TABLE_NAME", "PARTITION_NAME", "PARTITION_ID", "VISIBLE_VERSION", "VISIBLE_VERSION_TIME", "BUCKETS", "REPLICATION_NUM",
 	"IS_TEMP", "ROW_COUNT", "STORAGE_SIZE", "DATA_SIZE", "PARTITION_VALUE"}
 
 // Partitions streams the physical partitions of all tables and materialized views of a database: also temporary ones and
@@ -185,6 +185,7 @@ func (c *Client) partitionsMeta(ctx context.Context, database, table string, yie
 			Name:           r.text("PARTITION_NAME"),
 			ID:             r.number("PARTITION_ID"),
 			VisibleVersion: r.number("VISIBLE_VERSION"),
+			VisibleAt:      r.time("VISIBLE_VERSION_TIME"),
 			Buckets:        int(r.number("BUCKETS")),
 			Replication:    int(r.number("REPLICATION_NUM")),
 			Temporary:      r.yes("IS_TEMP"),
@@ -267,6 +268,7 @@ func (c *Client) showPartitions(ctx context.Context, show, database, table strin
 			Name:           r.text("PartitionName"),
 			ID:             r.number("PartitionId"),
 			VisibleVersion: r.number("VisibleVersion"),
+			VisibleAt:      r.time("VisibleVersionTime"),
 			Buckets:        int(r.number("Buckets")),
 			Replication:    int(r.number("ReplicationNum")),
 			Rows:           r.number("RowCount"),

@@ -67,11 +67,14 @@ type Partition struct {
 	Table, Name    string
 	ID             int64 // physical
 	VisibleVersion int64 // 1 = never loaded
-	Buckets        int
-	Replication    int
-	Temporary      bool
-	Rows, Bytes    int64  // as the FE believes: lags by minutes
-	Value          string // range or list values as StarRocks prints them
+	// VisibleAt is when that version became visible, in whole seconds, UTC. A RESTORE over the partition sets it, and so does
+	// the start of an FE afterwards (measured A 7.3): another time proves nothing, the same time does. Zero if it is not told.
+	VisibleAt   time.Time
+	Buckets     int
+	Replication int
+	Temporary   bool
+	Rows, Bytes int64  // as the FE believes: lags by minutes
+	Value       string // range or list values as StarRocks prints them
 }
 
 // View is a logical view with its definition (SELECT …).

@@ -77,7 +77,10 @@ type MetaPartition struct {
 }
 
 // MetaPhysical is a physical partition: its version becomes that of new tables and added partitions (measured C §2).
-type MetaPhysical struct{ ID, VisibleVersion int64 }
+type MetaPhysical struct {
+	ID, VisibleVersion int64
+	VisibleTime        int64 // when that version became visible, in milliseconds since 1970; 0 if the file does not say
+}
 
 // ParseMeta reads a __meta file: int32 big-endian length, then JSON. ErrMetaNotJSON for the older binary form.
 func ParseMeta(data []byte) (*Meta, error) {

@@ -72,11 +72,13 @@ type (
 		ID             int64                   `json:"id"`
 		Name           string                  `json:"name"`
 		VisibleVersion int64                   `json:"visibleVersion"` // before physical partitions
+		VisibleTime    int64                   `json:"visibleVersionTime"`
 		Physical       map[string]metaPhysical `json:"idToSubPartition"`
 	}
 	metaPhysical struct {
 		ID             int64 `json:"id"`
 		VisibleVersion int64 `json:"visibleVersion"`
+		VisibleTime    int64 `json:"visibleVersionTime"`
 	}
 	metaDistribution struct {
 		Kind    string       `json:"typeStr"`
@@ -200,7 +202,7 @@ func (p metaPartition) partition(value string) MetaPartition {
 	}
 	slices.SortFunc(out.Physical, func(a, b MetaPhysical) int { return cmp.Compare(a.ID, b.ID) })
 	if out.Physical == nil {
-		out.Physical = []MetaPhysical{{p.ID, p.VisibleVersion}}
+		out.Physical = []MetaPhysical{{p.ID, p.VisibleVersion, p.VisibleTime}}
 	}
 	return out
 }

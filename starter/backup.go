@@ -24,6 +24,7 @@ func (c *cli) backupRun() *cobra.Command {
 		Short: "Back up databases into a repository",
 		Long:  "Backs up what --include selects (everything by default) and publishes a restore point.\nThe run goes on without this terminal: Ctrl-C only stops watching it.",
 		Example: "  starkeep backup run --cluster prod --repository s3-eu --include sales --include 'web.page_*'\n" +
+			"  starkeep backup run --cluster prod --repository s3-eu --incremental\n" +
 			"  starkeep backup run --cluster prod --repository s3-eu --resume 20261122T150405Z-a1b2c3",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -40,12 +41,14 @@ func (c *cli) backupRun() *cobra.Command {
 	f.StringArrayVar(&in.Include, "include", nil, "what to back up (`PATTERN`): db, db.table, db.table/partition, with * globs; repeatable (default everything)")
 	f.StringArrayVar(&in.Exclude, "exclude", nil, "what to leave out (`PATTERN`), in the same grammar; repeatable, wins over --include")
 	f.StringVar(&in.Resume, "resume", "", "partial restore `POINT` to complete: only what it lacks is backed up")
+	f.BoolVar(&in.Incremental, "incremental", false, "back up only what has changed since the newest restore point, and carry the rest over by reference")
+	f.StringVar(&in.Base, "base", "", "restore `POINT` that --incremental compares with (default the newest)")
 	f.StringVar(&in.Fingerprint, "fingerprint", "", "`HOW` to fingerprint the rows of each partition, which a restore then compares: sample (about one row in 16) or full (default: rows are only counted)")
 	f.StringArrayVar(&tags, "tag", nil, "`KEY=VALUE` kept with the restore point; repeatable")
 	f.StringVar(&in.OnBusy, "on-busy", "", "what to `do` when another job holds a database: wait (default) or fail")
 	limits := addLimits(f, &in.Limits)
 	flags.add(cmd)
-	flags.addSpecFile(cmd, spec.BackupWorkflow, append(limits, "cluster", "repository", "include", "exclude", "resume", "fingerprint", "tag", "on-busy")...)
+	flags.addSpecFile(cmd, spec.BackupWorkflow, append(limits, "cluster", "repository", "include", "exclude", "resume", "incremental", "base", "fingerprint", "tag", "on-busy")...)
 	return cmd
 }
 

@@ -28,6 +28,7 @@ func writeBackup(w io.Writer, r spec.BackupResult) {
 		fmt.Fprintf(w, "; %s carried over from the parent", plural(r.Carried, "partition", "partitions"))
 	}
 	fmt.Fprintln(w, ".")
+	writeChanges(w, r)
 	writeFailed(w, r.Failed, r.FailedCount)
 	writeWarnings(w, r.Warnings)
 	writeNotCovered(w, r.NotCovered)

@@ -43,6 +43,7 @@ type backup struct {
 	in      spec.Backup
 	seed    string
 	created time.Time
+	planned activities.BackupPlan
 }
 
 func (b *backup) plan(ctx workflow.Context) (activities.BackupPlan, error) {
@@ -51,6 +52,7 @@ func (b *backup) plan(ctx workflow.Context) (activities.BackupPlan, error) {
 	err := workflow.ExecuteActivity(long(ctx, planHeartbeat, "plan"), acts.PlanBackup, in).Get(ctx, &plan)
 	b.control.planned(plan.ParallelDatabases)
 	b.progress.Warnings = plan.Warnings
+	b.planned = plan
 	return plan, err
 }
 
@@ -89,6 +91,7 @@ func (b *backup) publish(ctx workflow.Context, plan activities.BackupPlan, outco
 func (b *backup) result(ctx workflow.Context, p activities.Published, outcomes []outcome) (spec.BackupResult, error) {
 	out := spec.BackupResult{
 		Point: p.Point, Complete: p.Complete, Carried: p.Carried, Failed: p.Failed, FailedCount: p.FailedCount, NotCovered: p.NotCovered,
+		Base: b.planned.Base, Tables: b.planned.Tables, Unchanged: b.planned.Unchanged, Gone: b.planned.Gone,
 		Warnings: b.progress.Warnings, CancelRequested: ctx.Err() != nil,
 	}
 	busy := 0

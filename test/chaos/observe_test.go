@@ -157,6 +157,7 @@ var differing = []struct {
 	{regexp.MustCompile(`((?:\.hdr|meta|info_TIMESTAMP)\.)[0-9a-f]{32}`), "${1}MD5"},
 	{regexp.MustCompile(`\b[0-9a-f]{48}(_\d+\.dat)`), "ROWSET$1"},
 	{regexp.MustCompile(`("(?:seconds|bytes|needed|available)": ?)\d+`), "${1}0"},
+	{regexp.MustCompile(`("schemaHash": ?)-?\d+`), "${1}0"},
 	{regexp.MustCompile(`("planDigest": ?")[0-9a-f-]+`), "${1}DIGEST"},
 	{regexp.MustCompile(`\b\d{5,}\b`), "ID"},
 	{regexp.MustCompile(`(__(?:(?:tbl|part|idx|db)_)?)\d+`), "${1}ID"},

@@ -338,6 +338,8 @@ func (s *session) showProc(st *sqlparse.ShowProc) (*mysqlwire.Result, error) {
 			rows = append(rows, t.procRow())
 		}
 		return answer(procDBColumns, rows), nil
+	case parts[0] == "dbs":
+		return s.tableProc(parts[1], parts[2], parts[3:])
 	}
 	return nil, plainError("Proc path '%s' doesn't exist", st.Path)
 }

@@ -17,6 +17,11 @@ type Backup struct {
 	Exclude []string `json:"exclude,omitempty"`
 	// Resume names a partial restore point: exactly what it lacks is backed up, the rest is carried over by reference.
 	Resume string `json:"resume,omitempty"`
+	// Incremental backs up only what has changed since the newest restore point of the same cluster in this repository. The
+	// rest is carried over by reference: the new point is complete in itself.
+	Incremental bool `json:"incremental,omitempty"`
+	// Base names the restore point that an incremental backup is compared with, instead of the newest.
+	Base string `json:"base,omitempty"`
 	// OnBusy says what to do when another job holds a database: "wait" (default) or "fail".
 	OnBusy string `json:"onBusy,omitempty"`
 	// Fingerprint asks for a fingerprint of each partition's rows, which a restore compares: "sample" (about one row in
@@ -81,6 +86,13 @@ func (b Backup) Validate() error {
 		p.checkOneOf("onBusy", b.OnBusy, OnBusyWait, OnBusyFail)
 		p.checkOneOf("fingerprint", b.Fingerprint, FingerprintSample, FingerprintFull)
 		b.Limits.check(&p)
+		p.checkName("base", b.Base, false)
+		if b.Base != "" && !b.Incremental {
+			p.add(`field "base" is for incremental backups; set "incremental" too`)
+		}
+		if b.Resume != "" && b.Incremental {
+			p.add(`field "resume" completes a restore point with what it lacks; leave "incremental" out`)
+		}
 		if b.Resume != "" && (len(b.Include) > 0 || len(b.Exclude) > 0) {
 			p.add(`field "resume" takes its selection from the point it completes; leave "include" and "exclude" out`)
 		}
@@ -121,6 +133,10 @@ type BackupResult struct {
 	Tablets         int64            `json:"tablets"`              //
 	Partitions      int64            `json:"partitions"`           // backed up by this run
 	Carried         int64            `json:"carried,omitempty"`    // partitions taken over from the parent by reference
+	Base            string           `json:"base,omitempty"`       // incremental: the restore point that it was compared with
+	Tables          []TableChange    `json:"tables,omitempty"`     // incremental: those that were not carried over whole, at most MaxListed
+	Unchanged       int              `json:"unchanged,omitempty"`  // incremental: tables that were carried over whole
+	Gone            []string         `json:"gone,omitempty"`       // incremental: in the base and dropped since, at most MaxListed
 	Failed          []FailedPart     `json:"failed,omitempty"`     // at most MaxListed of them; the manifest has all
 	FailedCount     int64            `json:"failedCount"`          //
 	NotCovered      []NotCovered     `json:"notCovered,omitempty"` // objects a backup leaves out, with the reason
@@ -150,6 +166,16 @@ type FailedPart struct {
 	Table     string `json:"table"`
 	Partition string `json:"partition,omitempty"`
 	Reason    string `json:"reason"`
+}
+
+// TableChange says what an incremental backup took of a table, and why.
+type TableChange struct {
+	Database string `json:"database"`
+	Table    string `json:"table"`
+	BackedUp int    `json:"backedUp"` // partitions
+	Carried  int    `json:"carried"`  // partitions taken over by reference
+	Full     bool   `json:"full,omitempty"`
+	Why      string `json:"why"`
 }
 
 // NotCovered is one object that a backup leaves out knowingly.

@@ -34,6 +34,10 @@ var public = map[string]any{
 	"drill-result":      &spec.DrillResult{},
 	"export":            &spec.Export{},
 	"export-result":     &spec.ExportResult{},
+	"migrate":           &spec.Migrate{},
+	"migrate-result":    &spec.MigrateResult{},
+	"migrate-progress":  &spec.MigrateProgress{},
+	"migrate-answer":    &spec.MigrateAnswer{},
 	"pause":             &spec.Pause{},
 	"pause-result":      &spec.PauseResult{},
 

@@ -1,0 +1,140 @@
+package activities_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"starkeep/activities"
+	"starkeep/workflows/spec"
+)
+
+// make makes a restore point of a spec; between is done when it is planned.
+func (b *bed) make(in spec.Backup, between func()) (activities.BackupPlan, activities.Published) {
+	b.Helper()
+	b.seed++
+	in.Cluster, in.Repository = "prod", "repo"
+	var plan activities.BackupPlan
+	b.must(&plan, b.acts.PlanBackup, activities.PlanBackupInput{Spec: in, Point: b.point()})
+	if between != nil {
+		between()
+	}
+	publish := activities.PublishInput{Spec: in, Point: b.point(), Run: b.runSeed(), Created: time.Now()}
+	for _, p := range plan.Databases {
+		outcome := activities.DatabaseOutcome{Database: p.Database, Plan: p.Plan}
+		if len(p.Units) > 0 {
+			u := b.backupUnit(p)
+			b.must(nil, b.acts.Submit, u)
+			b.must(nil, b.acts.Await, u)
+			b.must(nil, b.acts.Record, u)
+			outcome.Completed = []activities.Attempt{{Unit: u.Unit.Number, Attempt: u.Unit.Attempt}}
+		}
+		publish.Databases = append(publish.Databases, outcome)
+	}
+	var out activities.Published
+	b.must(&out, b.acts.PublishManifest, publish)
+	return plan, out
+}
+
+func TestAnIncrementalPointIsCompleteInItself(t *testing.T) {
+	b := newBed(t, options{})
+	b.tables()
+	first := b.backUp()
+	b.sql("INSERT INTO d.t VALUES ('2026-02-07', 7)", "ALTER TABLE d.pk COMMENT = 'new'")
+	plan, out := b.make(spec.Backup{Incremental: true}, nil)
+	if plan.Base != first || plan.Unchanged != 1 || len(plan.Tables) != 1 || plan.Tables[0].BackedUp != 1 || plan.Tables[0].Carried != 2 {
+		t.Fatalf("plan %+v", plan)
+	}
+	m := b.manifest(out.Point)
+	if !out.Complete || out.Carried != 3 || m.Parent != first || len(m.Snapshots) != 2 || m.Counts.Partitions != 4 {
+		t.Errorf("published %+v, manifest %+v", out, m.Counts)
+	}
+	if pk := m.Find("d", "pk"); pk == nil || !strings.Contains(pk.DDL, "new") {
+		t.Errorf("a carried table has the definition of today: %+v", pk)
+	}
+	if t1 := m.Find("d", "t"); len(t1.Indexes) != 1 || t1.Indexes[0].Hash == 0 || t1.Partitions[0].Physical[0].VisibleAt == 0 {
+		t.Errorf("what the next one compares is missing: %+v", t1)
+	}
+}
+
+func TestTheBaseIsTheNewestPointOfABackup(t *testing.T) {
+	b := newBed(t, options{})
+	b.tables()
+	b.backUp("d.t")
+	newest := b.backUp()
+	b.make(spec.Backup{Tags: map[string]string{spec.TagBeforeOverwrite: "restore/prod/x"}}, nil)
+	if plan, _ := b.make(spec.Backup{Incremental: true}, nil); plan.Base != newest || plan.Unchanged != 2 {
+		t.Errorf("base %s, want %s: %+v", plan.Base, newest, plan)
+	}
+}
+
+func TestALostSnapshotIsTakenAgain(t *testing.T) {
+	b := newBed(t, options{})
+	b.tables()
+	first := b.manifest(b.backUp("d.t"))
+	second := b.manifest(func() string {
+		_, out := b.make(spec.Backup{Incremental: true}, nil)
+		return out.Point
+	}())
+	if len(second.Snapshots) != 2 {
+		t.Fatalf("snapshots %+v", second.Snapshots)
+	}
+	b.delete(first.Snapshots[0].InfoKey)
+	plan, out := b.make(spec.Backup{Incremental: true}, nil)
+	if !out.Complete || out.Carried != 1 || len(plan.Tables) != 1 || !strings.Contains(plan.Tables[0].Why, "gone from the repository") {
+		t.Errorf("plan %+v, published %+v", plan.Tables, out)
+	}
+
+	t.Run("also while the backup runs", func(t *testing.T) {
+		m := b.manifest(out.Point)
+		gone := m.Find("d", "pk").Partitions[0].Snapshot
+		_, late := b.make(spec.Backup{Incremental: true}, func() {
+			for _, s := range m.Snapshots {
+				if s.Label == gone {
+					b.delete(s.InfoKey)
+				}
+			}
+		})
+		if late.Complete || late.FailedCount != 1 || !strings.Contains(late.Failed[0].Reason, "has gone from the repository") {
+			t.Fatalf("published %+v", late)
+		}
+		if _, whole := b.make(spec.Backup{Resume: late.Point}, nil); !whole.Complete {
+			t.Errorf("resume: %+v", whole)
+		}
+	})
+}
+
+func (b *bed) delete(key string) {
+	b.Helper()
+	if err := b.store.Delete(b.Context(), key); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func TestATableAlteredAfterThePlanLosesWhatWasToBeCarried(t *testing.T) {
+	b := newBed(t, options{})
+	b.tables()
+	b.backUp()
+	b.sql("INSERT INTO d.t VALUES ('2026-02-07', 7)")
+	_, out := b.make(spec.Backup{Incremental: true}, func() { b.sql("ALTER TABLE d.t ADD COLUMN w INT") })
+	if out.Complete || out.FailedCount != 2 || !strings.Contains(out.Failed[0].Reason, "changed during the backup") {
+		t.Fatalf("published %+v", out)
+	}
+	_, whole := b.make(spec.Backup{Resume: out.Point}, nil)
+	m := b.manifest(whole.Point)
+	if !whole.Complete || len(m.Find("d", "t").Partitions) != 3 {
+		t.Errorf("resume: %+v", whole)
+	}
+	content := b.sim.Content("d", "t")
+	b.sql("DROP TABLE d.t FORCE")
+	p := b.planRestore(spec.Restore{Point: whole.Point, Include: []string{"d.t"}})
+	b.must(nil, b.acts.EnsureDatabase, "prod", "d")
+	for _, unit := range p.Units {
+		u := b.prepare(activities.UnitRef{Statement: activities.Restore, Cluster: "prod", Repository: "repo", Database: "d", Plan: p.Plan, Unit: unit})
+		b.must(nil, b.acts.Submit, u)
+		b.must(nil, b.acts.Await, u)
+	}
+	if got := b.sim.Content("d", "t"); got != content {
+		t.Errorf("content differs:\n%s\nwant\n%s", got, content)
+	}
+}
