@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 
 	"starkeep/restorepoint"
 	"starkeep/starrocks"
@@ -113,15 +112,7 @@ func (p *restorePlanner) checkRename() error {
 	return nil
 }
 
-// renamed applies the rename map: a table's own entry before its database's.
+// renamed applies the rename map.
 func (p *restorePlanner) renamed(database, table string) (string, string) {
-	if to, ok := p.in.Spec.Rename[database+"."+table]; ok {
-		if db, name, found := strings.Cut(to, "."); found {
-			return db, name
-		}
-	}
-	if to, ok := p.in.Spec.Rename[database]; ok {
-		return to, table
-	}
-	return database, table
+	return renamedBy(p.in.Spec.Rename, database, table)
 }

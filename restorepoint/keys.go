@@ -73,16 +73,18 @@ const (
 	KeyReport   KeyKind = "report"
 	KeyDrill    KeyKind = "drill"
 	KeyProbe    KeyKind = "probe"
+
+	KeyMigration KeyKind = "migration"
 )
 
 // Key is a key of ours, taken apart. Which fields are set depends on Kind.
 type Key struct {
 	Kind    KeyKind
 	Cluster string
-	Point   string // KeyManifest, KeyReport, KeyDrill
+	Point   string // KeyManifest, KeyReport, KeyDrill, KeyMigration
 	Label   string // KeySnapshot, KeyObjects
 	Number  int    // KeyObjects: 1, 2, …; KeyProof: index of the table in its plan
-	Run     string // KeyPlan, KeyProof: the point id of a backup, or the run of a restore; KeyProbe: the scratch database; KeyReport, KeyDrill: as NewPointID
+	Run     string // KeyPlan, KeyProof: the point id of a backup, or the run of a restore; KeyProbe: the scratch database; KeyReport, KeyDrill, KeyMigration: as NewPointID
 	File    string // KeyProbe
 	// Database of a KeyPlan or KeyProof. "" if the name was too long for a key: the plan itself says which it is.
 	Database string

@@ -50,14 +50,15 @@ func TestClusterNames(t *testing.T) {
 
 func TestKeysAreWhereTheFormatSays(t *testing.T) {
 	for got, want := range map[string]string{
-		ManifestKey("prod", "20261122T150405Z-1a2b3c"):           "__starkeep/v1/prod/points/20261122T150405Z-1a2b3c/manifest.json",
-		SnapshotKey("prod", "sk_a_u1_a1"):                        "__starkeep/v1/prod/snapshots/sk_a_u1_a1/snapshot.json",
-		ObjectsKey("prod", "sk_a_u1_a1", 12):                     "__starkeep/v1/prod/snapshots/sk_a_u1_a1/objects-12.jsonl.zst",
-		PlanKey("prod", "run", "my db/ü"):                        "__starkeep/v1/prod/plans/run/my+db%2F%C3%BC.json.zst",
-		ProbeKey("prod", "starkeep_check_1a2b3c4d", "x"):         "__starkeep/v1/prod/probes/starkeep_check_1a2b3c4d/x",
-		ReportKey("prod", "20261122T150405Z-1a2b3c", at(6), "s"): "__starkeep/v1/prod/points/20261122T150405Z-1a2b3c/restores/" + NewPointID(at(6), "s") + ".json",
-		DrillKey("prod", "20261122T150405Z-1a2b3c", at(6), "s"):  "__starkeep/v1/prod/points/20261122T150405Z-1a2b3c/drills/" + NewPointID(at(6), "s") + ".json",
-		ProofKey("prod", "run", "my db/ü", 12):                   "__starkeep/v1/prod/proofs/run/my+db%2F%C3%BC.12.json.zst",
+		ManifestKey("prod", "20261122T150405Z-1a2b3c"):              "__starkeep/v1/prod/points/20261122T150405Z-1a2b3c/manifest.json",
+		SnapshotKey("prod", "sk_a_u1_a1"):                           "__starkeep/v1/prod/snapshots/sk_a_u1_a1/snapshot.json",
+		ObjectsKey("prod", "sk_a_u1_a1", 12):                        "__starkeep/v1/prod/snapshots/sk_a_u1_a1/objects-12.jsonl.zst",
+		PlanKey("prod", "run", "my db/ü"):                           "__starkeep/v1/prod/plans/run/my+db%2F%C3%BC.json.zst",
+		ProbeKey("prod", "starkeep_check_1a2b3c4d", "x"):            "__starkeep/v1/prod/probes/starkeep_check_1a2b3c4d/x",
+		ReportKey("prod", "20261122T150405Z-1a2b3c", at(6), "s"):    "__starkeep/v1/prod/points/20261122T150405Z-1a2b3c/restores/" + NewPointID(at(6), "s") + ".json",
+		MigrationKey("prod", "20261122T150405Z-1a2b3c", at(6), "s"): "__starkeep/v1/prod/points/20261122T150405Z-1a2b3c/migrations/" + NewPointID(at(6), "s") + ".json",
+		DrillKey("prod", "20261122T150405Z-1a2b3c", at(6), "s"):     "__starkeep/v1/prod/points/20261122T150405Z-1a2b3c/drills/" + NewPointID(at(6), "s") + ".json",
+		ProofKey("prod", "run", "my db/ü", 12):                      "__starkeep/v1/prod/proofs/run/my+db%2F%C3%BC.12.json.zst",
 	} {
 		if got != want {
 			t.Errorf("key %q, want %q", got, want)
@@ -73,9 +74,10 @@ func TestKeysComeBackWhenParsed(t *testing.T) {
 		ObjectsKey("c", "l", 1000):   {Kind: KeyObjects, Cluster: "c", Label: "l", Number: 1000},
 		ProbeKey("c", "run", "copy"): {Kind: KeyProbe, Cluster: "c", Run: "run", File: "copy"},
 
-		ReportKey("c", id, at(6), "s"):   {Kind: KeyReport, Cluster: "c", Point: id, Run: NewPointID(at(6), "s")},
-		DrillKey("c", id, at(6), "s"):    {Kind: KeyDrill, Cluster: "c", Point: id, Run: NewPointID(at(6), "s")},
-		ProofKey("c", "run", "a.1.b", 3): {Kind: KeyProof, Cluster: "c", Run: "run", Database: "a.1.b", Number: 3},
+		ReportKey("c", id, at(6), "s"):    {Kind: KeyReport, Cluster: "c", Point: id, Run: NewPointID(at(6), "s")},
+		MigrationKey("c", id, at(6), "s"): {Kind: KeyMigration, Cluster: "c", Point: id, Run: NewPointID(at(6), "s")},
+		DrillKey("c", id, at(6), "s"):     {Kind: KeyDrill, Cluster: "c", Point: id, Run: NewPointID(at(6), "s")},
+		ProofKey("c", "run", "a.1.b", 3):  {Kind: KeyProof, Cluster: "c", Run: "run", Database: "a.1.b", Number: 3},
 	} {
 		if got, err := ParseKey(key); err != nil || got != want {
 			t.Errorf("%q: %+v, %v", key, got, err)

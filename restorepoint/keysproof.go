@@ -34,12 +34,17 @@ func DrillKey(cluster, point string, at time.Time, seed string) string {
 	return DrillPrefix(cluster, point) + NewPointID(at, seed) + reportExt
 }
 
+// MigrationKey is where the result of a migration is kept that brought the point to its target.
+func MigrationKey(cluster, point string, at time.Time, seed string) string {
+	return PointPrefix(cluster) + point + "/migrations/" + NewPointID(at, seed) + reportExt
+}
+
 // parsePointFile takes apart what lies in a directory of a restore point.
 func parsePointFile(parts []string) (Key, bool) {
 	if len(parts) != 5 || parts[1] != "points" {
 		return Key{}, false
 	}
-	kind, known := map[string]KeyKind{"restores": KeyReport, "drills": KeyDrill}[parts[3]]
+	kind, known := map[string]KeyKind{"restores": KeyReport, "drills": KeyDrill, "migrations": KeyMigration}[parts[3]]
 	run, named := strings.CutSuffix(parts[4], reportExt)
 	_, badPoint := ParsePointID(parts[2])
 	_, badRun := ParsePointID(run)

@@ -93,13 +93,17 @@ func (c *cli) watchJob(ctx context.Context, t *temporalServer, found *client.Wor
 	return nil
 }
 
-// watchOther follows an export, an adoption or a drill.
+// watchOther follows an export, a migration, an adoption or a drill.
 func (c *cli) watchOther(ctx context.Context, t *temporalServer, workflow string, begun started, timeout time.Duration) (shown bool, err error) {
 	switch workflow {
 	case spec.ExportWorkflow:
 		var result spec.ExportResult
 		err := c.follow(ctx, t, begun, timeout, &result)
 		return true, c.showExport(result, err)
+	case spec.MigrateWorkflow:
+		var result spec.MigrateResult
+		err := c.follow(ctx, t, begun, timeout, &result)
+		return true, c.showMigrate(result, err)
 	case spec.AdoptWorkflow:
 		var in spec.Adopt
 		t.inputOf(ctx, begun, &in)

@@ -18,6 +18,7 @@ func Register(r worker.WorkflowRegistry) {
 		spec.AdoptWorkflow:       Adopt,
 		spec.DrillWorkflow:       Drill,
 		spec.ExportWorkflow:      Export,
+		spec.MigrateWorkflow:     Migrate,
 
 		spec.CreateRepositoryWorkflow: CreateRepository,
 		spec.CheckRepositoryWorkflow:  CheckRepository,

@@ -48,6 +48,7 @@ var scenarios = []scenario{
 	{name: "adoption", prepare: handMade, run: runAdopt, fresh: true},
 	{name: "drill", run: runDrill, fresh: true},
 	{name: "restore elsewhere", prepare: unknown, run: runElsewhere, fresh: true},
+	{name: "migration", prepare: moved, run: runMigration, fresh: true},
 	{name: "repository", run: runRepository, fresh: true},
 	{name: "composed", run: runComposed, fresh: true},
 	{name: "export", run: runExport, fresh: true},

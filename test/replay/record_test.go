@@ -53,6 +53,7 @@ func recordMissing(t *testing.T) {
 			Repositories: []testbed.Repository{testbed.NewRepository("own", storage.Config{Location: "file://" + t.TempDir()})}, Patience: 6,
 		}).repositories()
 	})
+	t.Run("incremental and migration", func(t *testing.T) { newRecorder(t, testbed.Options{}, "dr").migrations() })
 	t.Run("composed", func(t *testing.T) { newRecorder(t, testbed.Options{}).composed() })
 	t.Run("continued as new", func(t *testing.T) {
 		r := newRecorder(t, testbed.Options{Temporal: hastyServer(t)})
