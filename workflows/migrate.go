@@ -121,7 +121,7 @@ func (m *migration) look(ctx workflow.Context) error {
 	return err
 }
 
-// small tells whether the difference is: by partitions, or by bytes.
+// small tells whether the difference is: by partitions, or by bytes, where the catalog knows them: it lags behind.
 func (m *migration) small() bool {
 	l := m.state.Look
 	partitions, bytes := int64(m.in.SmallPartitions), m.in.SmallBytes
@@ -131,7 +131,7 @@ func (m *migration) small() bool {
 	if bytes == 0 {
 		bytes = spec.DefaultSmallBytes
 	}
-	return l.Partitions <= partitions || l.Bytes <= bytes
+	return l.Partitions <= partitions || l.Bytes > 0 && l.Bytes <= bytes
 }
 
 // ready tells whether rounds no longer follow each other at once: the difference is small, or does not get small.
