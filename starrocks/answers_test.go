@@ -106,10 +106,10 @@ func TestAnswersAboutADatabaseAreRead(t *testing.T) {
 	if len(partitions) != 18 || !slices.ContainsFunc(partitions, func(p Partition) bool { return p.Name == "$shadow_automatic_partition" }) {
 		t.Errorf("%d partitions", len(partitions))
 	}
-	got(t, "p1", Partition{Table: "rng", Name: "p1", ID: 13901, VisibleVersion: 2, Buckets: 2, Replication: 3,
+	got(t, "p1", Partition{Table: "rng", Name: "p1", ID: 13901, VisibleVersion: 2, VisibleAt: time.Date(2026, 11, 22, 16, 18, 36, 0, time.UTC), Buckets: 2, Replication: 3,
 		Value: "[types: [DATE]; keys: [2024-01-01]; ..types: [DATE]; keys: [2025-01-01]; )"}, partitions[0], nil)
 	i := slices.IndexFunc(partitions, func(p Partition) bool { return p.Temporary })
-	got(t, "temporary", Partition{Table: "lst", Name: "tp", ID: 14034, VisibleVersion: 1, Buckets: 2, Replication: 1, Temporary: true, Value: `[["x","9"]]`}, partitions[i], nil)
+	got(t, "temporary", Partition{Table: "lst", Name: "tp", ID: 14034, VisibleVersion: 1, VisibleAt: time.Date(2026, 11, 22, 16, 18, 36, 0, time.UTC), Buckets: 2, Replication: 1, Temporary: true, Value: `[["x","9"]]`}, partitions[i], nil)
 
 	listed, err := c.TablePartitions(ctx, "g09", "lst")
 	if err != nil || len(listed) != 2 || listed[0].ID != 13935 || listed[0].Value == "" {

@@ -93,7 +93,7 @@ func TestABackupPlansRunsTheUnitsAndPublishes(t *testing.T) {
 func TestAnInvalidBackupDoesNothing(t *testing.T) {
 	for name, input := range map[string]any{
 		"no cluster":    map[string]any{"repository": "r"},
-		"unknown field": map[string]any{"cluster": "c", "repository": "r", "incremental": true},
+		"unknown field": map[string]any{"cluster": "c", "repository": "r", "differential": true},
 		"not an object": "prod",
 		"a secret":      map[string]any{"cluster": "c", "repository": "r", "password": "hunter2"},
 	} {
