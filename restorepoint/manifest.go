@@ -20,7 +20,8 @@ type Manifest struct {
 	Complete      bool              `json:"complete"` // nothing that was selected is missing: Failed is empty
 	Parent        string            `json:"parent,omitempty"`
 	Tags          map[string]string `json:"tags,omitempty"`
-	Origin        string            `json:"origin,omitempty"` // OriginAdopted, or "" for a backup
+	Origin        string            `json:"origin,omitempty"`   // OriginAdopted, or "" for a backup
+	Selected      *Selected         `json:"selected,omitempty"` // what it is of, where Spec does not say that: of a point that completes another
 	Counts        Counts            `json:"counts"`
 	Spec          json.RawMessage   `json:"spec,omitempty"` // the workflow's input, as given
 	Snapshots     []SnapshotRef     `json:"snapshots"`
@@ -32,6 +33,12 @@ type Manifest struct {
 
 // OriginAdopted marks a restore point made of a native snapshot that starkeep did not make.
 const OriginAdopted = "adopted"
+
+// Selected is what a backup was told to take, as its input has it.
+type Selected struct {
+	Include []string `json:"include,omitempty"`
+	Exclude []string `json:"exclude,omitempty"`
+}
 
 // Cluster is where a restore point comes from.
 type Cluster struct {
