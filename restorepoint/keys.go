@@ -74,6 +74,8 @@ const (
 	KeyDrill    KeyKind = "drill"
 	KeyProbe    KeyKind = "probe"
 
+	KeyVerification KeyKind = "verification"
+
 	KeyMigration KeyKind = "migration"
 )
 

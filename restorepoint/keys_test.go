@@ -50,15 +50,16 @@ func TestClusterNames(t *testing.T) {
 
 func TestKeysAreWhereTheFormatSays(t *testing.T) {
 	for got, want := range map[string]string{
-		ManifestKey("prod", "20261122T150405Z-1a2b3c"):              "__starkeep/v1/prod/points/20261122T150405Z-1a2b3c/manifest.json",
-		SnapshotKey("prod", "sk_a_u1_a1"):                           "__starkeep/v1/prod/snapshots/sk_a_u1_a1/snapshot.json",
-		ObjectsKey("prod", "sk_a_u1_a1", 12):                        "__starkeep/v1/prod/snapshots/sk_a_u1_a1/objects-12.jsonl.zst",
-		PlanKey("prod", "run", "my db/ü"):                           "__starkeep/v1/prod/plans/run/my+db%2F%C3%BC.json.zst",
-		ProbeKey("prod", "starkeep_check_1a2b3c4d", "x"):            "__starkeep/v1/prod/probes/starkeep_check_1a2b3c4d/x",
-		ReportKey("prod", "20261122T150405Z-1a2b3c", at(6), "s"):    "__starkeep/v1/prod/points/20261122T150405Z-1a2b3c/restores/" + NewPointID(at(6), "s") + ".json",
-		MigrationKey("prod", "20261122T150405Z-1a2b3c", at(6), "s"): "__starkeep/v1/prod/points/20261122T150405Z-1a2b3c/migrations/" + NewPointID(at(6), "s") + ".json",
-		DrillKey("prod", "20261122T150405Z-1a2b3c", at(6), "s"):     "__starkeep/v1/prod/points/20261122T150405Z-1a2b3c/drills/" + NewPointID(at(6), "s") + ".json",
-		ProofKey("prod", "run", "my db/ü", 12):                      "__starkeep/v1/prod/proofs/run/my+db%2F%C3%BC.12.json.zst",
+		ManifestKey("prod", "20261122T150405Z-1a2b3c"):                 "__starkeep/v1/prod/points/20261122T150405Z-1a2b3c/manifest.json",
+		SnapshotKey("prod", "sk_a_u1_a1"):                              "__starkeep/v1/prod/snapshots/sk_a_u1_a1/snapshot.json",
+		ObjectsKey("prod", "sk_a_u1_a1", 12):                           "__starkeep/v1/prod/snapshots/sk_a_u1_a1/objects-12.jsonl.zst",
+		PlanKey("prod", "run", "my db/ü"):                              "__starkeep/v1/prod/plans/run/my+db%2F%C3%BC.json.zst",
+		ProbeKey("prod", "starkeep_check_1a2b3c4d", "x"):               "__starkeep/v1/prod/probes/starkeep_check_1a2b3c4d/x",
+		ReportKey("prod", "20261122T150405Z-1a2b3c", at(6), "s"):       "__starkeep/v1/prod/points/20261122T150405Z-1a2b3c/restores/" + NewPointID(at(6), "s") + ".json",
+		MigrationKey("prod", "20261122T150405Z-1a2b3c", at(6), "s"):    "__starkeep/v1/prod/points/20261122T150405Z-1a2b3c/migrations/" + NewPointID(at(6), "s") + ".json",
+		DrillKey("prod", "20261122T150405Z-1a2b3c", at(6), "s"):        "__starkeep/v1/prod/points/20261122T150405Z-1a2b3c/drills/" + NewPointID(at(6), "s") + ".json",
+		VerificationKey("prod", "20261122T150405Z-1a2b3c", at(6), "s"): "__starkeep/v1/prod/points/20261122T150405Z-1a2b3c/verifications/" + NewPointID(at(6), "s") + ".json",
+		ProofKey("prod", "run", "my db/ü", 12):                         "__starkeep/v1/prod/proofs/run/my+db%2F%C3%BC.12.json.zst",
 	} {
 		if got != want {
 			t.Errorf("key %q, want %q", got, want)
@@ -74,10 +75,11 @@ func TestKeysComeBackWhenParsed(t *testing.T) {
 		ObjectsKey("c", "l", 1000):   {Kind: KeyObjects, Cluster: "c", Label: "l", Number: 1000},
 		ProbeKey("c", "run", "copy"): {Kind: KeyProbe, Cluster: "c", Run: "run", File: "copy"},
 
-		ReportKey("c", id, at(6), "s"):    {Kind: KeyReport, Cluster: "c", Point: id, Run: NewPointID(at(6), "s")},
-		MigrationKey("c", id, at(6), "s"): {Kind: KeyMigration, Cluster: "c", Point: id, Run: NewPointID(at(6), "s")},
-		DrillKey("c", id, at(6), "s"):     {Kind: KeyDrill, Cluster: "c", Point: id, Run: NewPointID(at(6), "s")},
-		ProofKey("c", "run", "a.1.b", 3):  {Kind: KeyProof, Cluster: "c", Run: "run", Database: "a.1.b", Number: 3},
+		ReportKey("c", id, at(6), "s"):       {Kind: KeyReport, Cluster: "c", Point: id, Run: NewPointID(at(6), "s")},
+		MigrationKey("c", id, at(6), "s"):    {Kind: KeyMigration, Cluster: "c", Point: id, Run: NewPointID(at(6), "s")},
+		DrillKey("c", id, at(6), "s"):        {Kind: KeyDrill, Cluster: "c", Point: id, Run: NewPointID(at(6), "s")},
+		VerificationKey("c", id, at(6), "s"): {Kind: KeyVerification, Cluster: "c", Point: id, Run: NewPointID(at(6), "s")},
+		ProofKey("c", "run", "a.1.b", 3):     {Kind: KeyProof, Cluster: "c", Run: "run", Database: "a.1.b", Number: 3},
 	} {
 		if got, err := ParseKey(key); err != nil || got != want {
 			t.Errorf("%q: %+v, %v", key, got, err)
@@ -125,7 +127,8 @@ func FuzzParseKey(f *testing.F) {
 		}
 		made := map[KeyKind]string{KeyManifest: ManifestKey(k.Cluster, k.Point), KeySnapshot: SnapshotKey(k.Cluster, k.Label),
 			KeyObjects: ObjectsKey(k.Cluster, k.Label, k.Number), KeyPlan: PlanKey(k.Cluster, k.Run, k.Database), KeyProbe: ProbeKey(k.Cluster, k.Run, k.File),
-			KeyProof: ProofKey(k.Cluster, k.Run, k.Database, k.Number), KeyReport: ReportPrefix(k.Cluster, k.Point) + k.Run + reportExt, KeyDrill: DrillPrefix(k.Cluster, k.Point) + k.Run + reportExt}[k.Kind]
+			KeyProof: ProofKey(k.Cluster, k.Run, k.Database, k.Number), KeyReport: ReportPrefix(k.Cluster, k.Point) + k.Run + reportExt, KeyDrill: DrillPrefix(k.Cluster, k.Point) + k.Run + reportExt,
+			KeyVerification: VerificationPrefix(k.Cluster, k.Point) + k.Run + reportExt}[k.Kind]
 		if made != key && !strings.HasPrefix(key, PlanPrefix(k.Cluster, k.Run)+"~") && !strings.HasPrefix(key, ProofPrefix(k.Cluster, k.Run)+"~") {
 			t.Errorf("%q parsed as %+v, which is %q", key, k, made)
 		}

@@ -39,6 +39,18 @@ func MigrationKey(cluster, point string, at time.Time, seed string) string {
 	return PointPrefix(cluster) + point + "/migrations/" + NewPointID(at, seed) + reportExt
 }
 
+// VerificationPrefix is the prefix of what was written down of all verifications of a point, in the store that was
+// verified.
+func VerificationPrefix(cluster, point string) string {
+	return PointPrefix(cluster) + point + "/verifications/"
+}
+
+// VerificationKey is where one verification of a point is written down. Keys sort by time; all points of one verification
+// share time and seed.
+func VerificationKey(cluster, point string, at time.Time, seed string) string {
+	return VerificationPrefix(cluster, point) + NewPointID(at, seed) + reportExt
+}
+
 // parsePointFile takes apart what lies in a directory of a restore point.
 func parsePointFile(parts []string) (Key, bool) {
 	if len(parts) != 5 || parts[1] != "points" {

@@ -201,20 +201,29 @@ func cutLastDot(name string) (base, ending string) {
 // nothing that StarRocks would stumble over may have come. Both sequences ascend by
 // key and cover the same parts of the snapshot (OfPartitions). ours as in CheckSnapshot, asked for each further __info.
 func CheckPresent(expected, listed iter.Seq2[Object, error], places Places, ours func(key string) bool) (*Findings, error) {
-	c := presentCheck{places: places, ours: ours}
+	found := &Findings{}
+	if err := EachAbsent(expected, listed, places, ours, found.add); err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// EachAbsent is CheckPresent that tells each problem, however many there are, as it is found.
+func EachAbsent(expected, listed iter.Seq2[Object, error], places Places, ours func(key string) bool, tell func(Problem)) error {
+	c := presentCheck{places: places, ours: ours, tell: tell}
 	next, stop := iter.Pull2(listed)
 	defer stop()
 	have, err, more := next()
 	for want, failed := range expected {
 		if failed != nil {
-			return nil, failed
+			return failed
 		}
 		for more && err == nil && have.Key < want.Key {
 			c.extra(have.Key)
 			have, err, more = next()
 		}
 		if more && err != nil {
-			return nil, err
+			return err
 		}
 		if !more || have.Key != want.Key {
 			c.add(ProblemMissing, want.Key, fmt.Sprintf("is missing (%d bytes)", want.Size))
@@ -233,15 +242,15 @@ func CheckPresent(expected, listed iter.Seq2[Object, error], places Places, ours
 		have, err, more = next()
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return &c.found, nil
+	return nil
 }
 
 type presentCheck struct {
 	places Places
 	ours   func(string) bool
-	found  Findings
+	tell   func(Problem)
 }
 
 func (c *presentCheck) add(kind ProblemKind, name, detail string) {
@@ -249,7 +258,7 @@ func (c *presentCheck) add(kind ProblemKind, name, detail string) {
 	if err != nil {
 		key = starrocks.NativeKey{}
 	}
-	c.found.add(c.places.problemAt(kind, key, name, detail))
+	c.tell(c.places.problemAt(kind, key, name, detail))
 }
 
 // extra judges an object that was not there when the snapshot was recorded.

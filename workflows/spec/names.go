@@ -12,6 +12,7 @@ const (
 	ExportWorkflow      = "Export"
 	AdoptWorkflow       = "Adopt"
 	DrillWorkflow       = "Drill"
+	VerifyWorkflow      = "Verify"
 
 	CreateRepositoryWorkflow = "CreateRepository"
 	CheckRepositoryWorkflow  = "CheckRepository"
