@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-// Asked is what the spec of a backup says about its selection and its mirrors.
+// Asked is what a backup was asked for: its selection and its mirrors.
 type Asked struct {
 	Include []string `json:"include"`
 	Exclude []string `json:"exclude"`
@@ -15,14 +15,16 @@ type Asked struct {
 	Mirrors []string `json:"mirrors"`
 }
 
-// Asked reads the spec of a point's backup. An adopted point has none.
+// Asked reads what a point's backup was asked for. An adopted point has been asked for nothing.
 func (h PointHead) Asked() (Asked, error) {
 	var a Asked
-	if len(h.Spec) == 0 {
-		return a, nil
+	if len(h.Spec) > 0 {
+		if err := json.Unmarshal(h.Spec, &a); err != nil {
+			return a, fmt.Errorf("the spec of restore point %s: %w", h.ID, err)
+		}
 	}
-	if err := json.Unmarshal(h.Spec, &a); err != nil {
-		return a, fmt.Errorf("the spec of restore point %s: %w", h.ID, err)
+	if h.Selected != nil {
+		a.Include, a.Exclude, a.Resume = h.Selected.Include, h.Selected.Exclude, ""
 	}
 	return a, nil
 }

@@ -133,7 +133,7 @@ func TestAManifestIsReadTableByTable(t *testing.T) {
 	for range ReadTables(bytes.NewReader(data)) {
 		break // the rest is not read
 	}
-	head, err := ReadHead(io.LimitReader(bytes.NewReader(data), int64(bytes.Index(data, []byte(`"databases":`))+len(`"databases":[`))))
+	head, err := ReadHead(io.LimitReader(bytes.NewReader(data), int64(bytes.Index(data, []byte(`"databases":[`))+len(`"databases":[`))))
 	if err != nil || head.ID != m.ID || len(head.Snapshots) != 2 || head.Counts.Tablets != 7 {
 		t.Errorf("its head: %+v, %v", head, err)
 	}

@@ -13,7 +13,7 @@ func TestFormatsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, typ := range []reflect.Type{reflect.TypeFor[Manifest](), reflect.TypeFor[SnapshotRecord](), reflect.TypeFor[Object](), reflect.TypeFor[Report](), reflect.TypeFor[DrillRecord](), reflect.TypeFor[Part](), reflect.TypeFor[Unit]()} {
+	for _, typ := range []reflect.Type{reflect.TypeFor[Manifest](), reflect.TypeFor[SnapshotRecord](), reflect.TypeFor[Object](), reflect.TypeFor[Report](), reflect.TypeFor[DrillRecord](), reflect.TypeFor[Verification](), reflect.TypeFor[Part](), reflect.TypeFor[Pin](), reflect.TypeFor[DeletionMark](), reflect.TypeFor[Unit]()} {
 		for _, name := range fieldNames(typ) {
 			if !strings.Contains(string(text), "`"+name+"`") && !strings.Contains(string(text), `"`+name+`":`) {
 				t.Errorf("docs/formats.md does not explain %q of %s", name, typ.Name())

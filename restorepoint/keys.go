@@ -66,7 +66,9 @@ type KeyKind string
 // The kinds of keys, in the order of docs/formats.md.
 const (
 	KeyManifest KeyKind = "manifest"
+	KeyPin      KeyKind = "pin"
 	KeySnapshot KeyKind = "snapshot"
+	KeyMark     KeyKind = "mark"
 	KeyObjects  KeyKind = "objects"
 	KeyPlan     KeyKind = "plan"
 	KeyProof    KeyKind = "proof"
@@ -166,8 +168,9 @@ func parseKey(key string) (Key, bool) {
 	cluster, id, file := parts[0], parts[2], parts[3]
 	switch parts[1] {
 	case "points":
+		kind, known := map[string]KeyKind{manifestFile: KeyManifest, pinFile: KeyPin}[file]
 		_, err := ParsePointID(id)
-		return Key{Kind: KeyManifest, Cluster: cluster, Point: id}, err == nil && file == manifestFile
+		return Key{Kind: kind, Cluster: cluster, Point: id}, err == nil && known
 	case "snapshots":
 		return parseSnapshotFile(Key{Cluster: cluster, Label: id}, file)
 	case "plans":
@@ -181,8 +184,12 @@ func parseKey(key string) (Key, bool) {
 }
 
 func parseSnapshotFile(k Key, file string) (Key, bool) {
-	if file == snapshotFile {
+	switch file {
+	case snapshotFile:
 		k.Kind = KeySnapshot
+		return k, true
+	case markFile:
+		k.Kind = KeyMark
 		return k, true
 	}
 	n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(file, "objects-"), objectsExt))

@@ -51,6 +51,8 @@ func TestClusterNames(t *testing.T) {
 func TestKeysAreWhereTheFormatSays(t *testing.T) {
 	for got, want := range map[string]string{
 		ManifestKey("prod", "20261122T150405Z-1a2b3c"):                 "__starkeep/v1/prod/points/20261122T150405Z-1a2b3c/manifest.json",
+		PinKey("prod", "20261122T150405Z-1a2b3c"):                      "__starkeep/v1/prod/points/20261122T150405Z-1a2b3c/pin.json",
+		MarkKey("prod", "sk_a_u1_a1"):                                  "__starkeep/v1/prod/snapshots/sk_a_u1_a1/deleting.json",
 		SnapshotKey("prod", "sk_a_u1_a1"):                              "__starkeep/v1/prod/snapshots/sk_a_u1_a1/snapshot.json",
 		ObjectsKey("prod", "sk_a_u1_a1", 12):                           "__starkeep/v1/prod/snapshots/sk_a_u1_a1/objects-12.jsonl.zst",
 		PlanKey("prod", "run", "my db/ü"):                              "__starkeep/v1/prod/plans/run/my+db%2F%C3%BC.json.zst",
@@ -72,6 +74,8 @@ func TestKeysComeBackWhenParsed(t *testing.T) {
 	for key, want := range map[string]Key{
 		ManifestKey("c", id):         {Kind: KeyManifest, Cluster: "c", Point: id},
 		SnapshotKey("c", "label"):    {Kind: KeySnapshot, Cluster: "c", Label: "label"},
+		PinKey("c", id):              {Kind: KeyPin, Cluster: "c", Point: id},
+		MarkKey("c", "label"):        {Kind: KeyMark, Cluster: "c", Label: "label"},
 		ObjectsKey("c", "l", 1000):   {Kind: KeyObjects, Cluster: "c", Label: "l", Number: 1000},
 		ProbeKey("c", "run", "copy"): {Kind: KeyProbe, Cluster: "c", Run: "run", File: "copy"},
 
@@ -116,9 +120,12 @@ func TestForeignKeysAreRefused(t *testing.T) {
 func FuzzParseKey(f *testing.F) {
 	f.Add(ManifestKey("c", "20261122T150405Z-1a2b3c"))
 	f.Add(ObjectsKey("c", "l", 3))
+	f.Add(MarkKey("c", "l"))
+	f.Add(PinKey("c", "20261122T150405Z-1a2b3c"))
 	f.Add(PlanKey("c", "r", "a b/ü"))
 	f.Add(ReportKey("c", "20261122T150405Z-1a2b3c", at(6), "s"))
 	f.Add(ProofKey("c", "r", "a b/ü", 7))
+	f.Add(VerificationKey("c", "20261122T150405Z-1a2b3c", at(6), "s"))
 	f.Add(PlanKey("c", "r", strings.Repeat("ü", 99)))
 	f.Fuzz(func(t *testing.T, key string) {
 		k, err := ParseKey(key)
@@ -126,6 +133,7 @@ func FuzzParseKey(f *testing.F) {
 			return
 		}
 		made := map[KeyKind]string{KeyManifest: ManifestKey(k.Cluster, k.Point), KeySnapshot: SnapshotKey(k.Cluster, k.Label),
+			KeyPin: PinKey(k.Cluster, k.Point), KeyMark: MarkKey(k.Cluster, k.Label),
 			KeyObjects: ObjectsKey(k.Cluster, k.Label, k.Number), KeyPlan: PlanKey(k.Cluster, k.Run, k.Database), KeyProbe: ProbeKey(k.Cluster, k.Run, k.File),
 			KeyProof: ProofKey(k.Cluster, k.Run, k.Database, k.Number), KeyReport: ReportPrefix(k.Cluster, k.Point) + k.Run + reportExt, KeyDrill: DrillPrefix(k.Cluster, k.Point) + k.Run + reportExt,
 			KeyVerification: VerificationPrefix(k.Cluster, k.Point) + k.Run + reportExt}[k.Kind]

@@ -59,3 +59,14 @@ func sanitize(name string) string {
 		return '_'
 	}, name)
 }
+
+// LabelPrefix begins every label that starkeep gives.
+const LabelPrefix = "sk_"
+
+var composedLabel = regexp.MustCompile(`^` + ComposedPrefix + `[A-Za-z0-9_]*_[0-9a-f]{12}_u[0-9]+$`)
+
+// IsOwnLabel tells labels of native snapshots that starkeep makes: of attempts at a BACKUP, of snapshots composed for a
+// restore, and of what a restore writes beside them.
+func IsOwnLabel(label string) bool {
+	return ownLabel.MatchString(label) || composedLabel.MatchString(label)
+}

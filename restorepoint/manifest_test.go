@@ -40,7 +40,7 @@ func fullRecord() SnapshotRecord {
 			Partitions: []Partition{
 				{Name: "p1", ID: 10118, Value: "[types: [DATE]; keys: [2026-01-01]; )", Replication: 3, Physical: []Physical{{ID: 10119, Version: 7, VisibleAt: 1763820000}}, Rows: 100, RowsExact: true, Bytes: 2048, Tablets: 2,
 					Fingerprint: &Fingerprint{Algorithm: FingerprintAlgorithm, Kind: "sample", Rows: 7, Sum: "-8589934592", Second: "12345678901"}},
-				{Name: "p 2,ü", ID: 10128, Value: "x", Replication: 1, Physical: []Physical{{ID: 10129, Version: 1}, {ID: 10139, Version: 9007199254740993}}, Rows: 5, Bytes: 10, Tablets: 4},
+				{Name: "p 2,ü", ID: 10128, Value: "x", Replication: 1, Physical: []Physical{{ID: 10129, Version: 1, VisibleAt: 1763820001}, {ID: 10139, Version: 9007199254740993, VisibleAt: 1763820002}}, Rows: 5, Bytes: 10, Tablets: 4},
 			}}},
 	}
 }
@@ -51,9 +51,9 @@ func fullManifest(t testing.TB) Manifest {
 	first, second := fullRecord(), fullRecord()
 	second.Label = "sk_sales_0123456789ab_u2_a1"
 	second.Lists = []ObjectList{{Key: ObjectsKey("prod", second.Label, 1), SHA256: strings.Repeat("cd", 32), Objects: 4, Bytes: 1}}
-	second.Tables[0].Partitions = []Partition{{Name: "p3", ID: 10150, Value: "y", Replication: 3, Physical: []Physical{{ID: 10151, Version: 2}}, Rows: 1, RowsExact: true, Bytes: 1, Tablets: 1}}
+	second.Tables[0].Partitions = []Partition{{Name: "p3", ID: 10150, Value: "y", Replication: 3, Physical: []Physical{{ID: 10151, Version: 2, VisibleAt: 1763820003}}, Rows: 1, RowsExact: true, Bytes: 1, Tablets: 1}}
 	m := Manifest{ID: "20261122T150405Z-1a2b3c", Cluster: first.Cluster, Repository: first.Repository, CreatedAt: at(6), Parent: "20261121T150405Z-0a0b0c",
-		Tags: map[string]string{"team": "data"}, Origin: OriginAdopted, NotKnown: []string{"grants"}, Spec: json.RawMessage(`{"cluster":"prod","repository":"s3-main","include":["sales"]}`),
+		Tags: map[string]string{"team": "data"}, Origin: OriginAdopted, NotKnown: []string{"grants"}, Spec: json.RawMessage(`{"cluster":"prod","repository":"s3-main","include":["sales"]}`), Selected: &Selected{Include: []string{"sales"}, Exclude: []string{"sales.tmp_*"}},
 		NotCovered: []NotCovered{{Database: "sales", Name: "echo(VARCHAR)", Kind: "function", Reason: "its code is inline"}},
 		Failed:     []FailedObject{{Database: "sales", Table: "orders", Partition: "p9", Reason: "be 10004: disk full"}}}
 	for i, r := range []SnapshotRecord{second, first} {
