@@ -12,20 +12,22 @@ import (
 type Activities struct {
 	clusters     map[string]*Cluster
 	repositories map[string]*Repository
+	mirrors      map[string]*Repository
 	plans        planCache
 	ids          clusterIDs
 }
 
 // New makes the activities of a worker that knows these profiles.
-func New(clusters []*Cluster, repositories []*Repository) *Activities {
-	a := &Activities{clusters: map[string]*Cluster{}, repositories: map[string]*Repository{}}
+func New(clusters []*Cluster, repositories []*Repository, mirrors ...*Mirror) *Activities {
+	a := &Activities{clusters: map[string]*Cluster{}, repositories: map[string]*Repository{}, mirrors: map[string]*Repository{}}
 	for _, c := range clusters {
 		a.clusters[c.Name] = c
 	}
 	for _, r := range repositories {
-		named := *r
-		named.Store = &repositoryStore{r.Store, &named}
-		a.repositories[r.Name] = &named
+		a.repositories[r.Name] = named(*r)
+	}
+	for _, m := range mirrors {
+		a.mirrors[m.Name] = named(*m.held())
 	}
 	return a
 }
@@ -79,6 +81,8 @@ type Repository struct {
 	// nowhere. nil: none.
 	Properties func() (map[string]string, error)
 	Store      storage.Store
+
+	mirror bool // no repository at all: a mirror's place
 }
 
 // Kind is what a repository's objects lie in, for messages that name its rights.

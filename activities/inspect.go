@@ -44,7 +44,7 @@ func (a *Activities) Inspect(ctx context.Context, in spec.Inspect) (spec.Inspect
 }
 
 func (a *Activities) points(ctx context.Context, in spec.Inspect) (spec.InspectResult, error) {
-	r, err := a.repository(in.Repository)
+	r, err := a.storeOf("repository", in.Repository)
 	if err != nil {
 		return spec.InspectResult{}, err
 	}
@@ -85,7 +85,7 @@ func pointRow(s restorepoint.PointSummary) spec.PointRow {
 }
 
 func (a *Activities) point(ctx context.Context, in spec.Inspect) (*spec.PointDetails, error) {
-	r, err := a.repository(in.Repository)
+	r, err := a.storeOf("repository", in.Repository)
 	if err != nil {
 		return nil, err
 	}
@@ -197,6 +197,9 @@ func (a *Activities) checks(ctx context.Context) []spec.CheckRow {
 	}
 	for _, name := range sortedNames(a.repositories) {
 		add(name, "store lists "+a.repositories[name].Location, "", listable(ctx, a.repositories[name].Store))
+	}
+	for _, name := range sortedNames(a.mirrors) {
+		rows = append(rows, a.mirrors[name].tryAll(ctx)...)
 	}
 	return rows
 }

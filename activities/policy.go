@@ -13,15 +13,18 @@ import (
 
 // policy says what the store of a repository must allow for some purposes; none means all.
 func (a *Activities) policy(repository string, purposes []string) (*spec.Policy, error) {
-	r, err := a.repository(repository)
+	r, err := a.storeOf("repository", repository)
 	if err != nil {
 		return nil, err
 	}
 	if len(purposes) == 0 {
 		purposes = spec.Policies()
+		if r.mirror {
+			purposes = []string{spec.PolicyMirror, spec.PolicyPrune}
+		}
 	}
 	p := &spec.Policy{Repository: r.Name, Location: r.Location, For: purposes}
-	switch place := (Place{Repository: r.Name, Native: r.Native, Location: r.Location, Kind: r.Kind}); place.kindOf() {
+	switch place := r.place(); place.kindOf() {
 	case KindS3:
 		err = place.iamPolicy(p)
 	case KindGCS:

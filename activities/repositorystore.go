@@ -24,7 +24,7 @@ type storeError struct {
 	err error
 }
 
-func (e *storeError) Error() string { return fmt.Sprintf("repository %s: %v", e.of.Name, e.err) }
+func (e *storeError) Error() string { return fmt.Sprintf("%s %s: %v", e.of.word(), e.of.Name, e.err) }
 
 func (e *storeError) Unwrap() error { return e.err }
 
@@ -150,5 +150,5 @@ func (e *storeError) advice() string {
 
 // place is the repository on no cluster in particular.
 func (r *Repository) place() Place {
-	return Place{Repository: r.Name, Native: r.Native, Location: r.Location, Kind: r.Kind}
+	return Place{Repository: r.Name, Native: r.Native, Location: r.Location, Kind: r.Kind, Mirror: r.mirror}
 }

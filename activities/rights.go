@@ -70,6 +70,7 @@ type Place struct {
 	Native     string `json:"native"`
 	Location   string `json:"location"` // as StarRocks knows it
 	Kind       Kind   `json:"kind"`
+	Mirror     bool   `json:"mirror,omitempty"` // it is a mirror's, not a repository's
 }
 
 func placeOf(c *Cluster, r *Repository) Place {
@@ -129,7 +130,10 @@ func who(side string) string {
 func (p Place) grant(side, right string) string {
 	user := "the worker's user"
 	purpose := "backup --for restore"
-	if side != spec.SideWorker {
+	switch {
+	case p.Mirror:
+		purpose = spec.PolicyMirror
+	case side != spec.SideWorker:
 		user, purpose = "StarRocks' user", spec.PolicyStarRocks
 	}
 	switch p.kindOf() {

@@ -40,6 +40,7 @@ func (c *Config) check(d *decoder) {
 		r.check(d, path)
 		c.Repositories[name] = r
 	}
+	c.checkMirrors(d)
 }
 
 func checkName(d *decoder, path, name string) {

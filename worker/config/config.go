@@ -1,4 +1,4 @@
-// Package config reads the worker's configuration: one YAML file of profiles of clusters and repositories.
+// Package config reads the worker's configuration: one YAML file of profiles of clusters, repositories and mirrors.
 //
 // Workflow inputs name profiles, so no address and no secret ever gets into a history. docs/starkeep.sample.yaml
 // explains every key; unknown keys are refused.
@@ -26,6 +26,7 @@ type Config struct {
 	Temporal     Temporal              `yaml:"temporal"`
 	Clusters     map[string]Cluster    `yaml:"clusters"`
 	Repositories map[string]Repository `yaml:"repositories"`
+	Mirrors      map[string]Mirror     `yaml:"mirrors"`
 }
 
 // Temporal is where the Temporal server is. Empty fields leave it to Temporal's own environment (TEMPORAL_ADDRESS and
@@ -165,3 +166,6 @@ func (c *Config) ClusterNames() []string { return slices.Sorted(maps.Keys(c.Clus
 
 // RepositoryNames lists the repository profiles, sorted.
 func (c *Config) RepositoryNames() []string { return slices.Sorted(maps.Keys(c.Repositories)) }
+
+// MirrorNames lists the mirror profiles, sorted.
+func (c *Config) MirrorNames() []string { return slices.Sorted(maps.Keys(c.Mirrors)) }

@@ -22,6 +22,9 @@ func TestSampleLoads(t *testing.T) {
 	if !slices.Equal(c.ClusterNames(), []string{"prod", "test"}) || !slices.Equal(c.RepositoryNames(), []string{"gcs_hmac", "gcs_main", "hdfs_main", "hdfs_secure", "s3-main", "s3_role", "s3_test"}) {
 		t.Errorf("profiles: %v, %v", c.ClusterNames(), c.RepositoryNames())
 	}
+	if !slices.Equal(c.MirrorNames(), []string{"dr", "gcs_dr", "hdfs_dr", "nfs"}) {
+		t.Errorf("mirrors: %v", c.MirrorNames())
+	}
 	if got := c.Repositories["s3_test"].NativeName; got != "s3_test" {
 		t.Errorf("native name of a profile without one: %q", got)
 	}
@@ -65,6 +68,7 @@ func missing(t *testing.T, typ reflect.Type, tree map[string]any, path string) {
 		below, _ := value.(map[string]any)
 		switch {
 		case field.Type == reflect.TypeFor[Secret]():
+		case typ == reflect.TypeFor[Mirror](): // its sections are those of a repository, where they are shown in full
 		case field.Type.Kind() == reflect.Struct:
 			missing(t, field.Type, below, key)
 		case field.Type.Kind() == reflect.Map && field.Type.Elem().Kind() == reflect.Struct:
@@ -109,39 +113,45 @@ func TestWrongConfigurationsNameKeyLineAndFix(t *testing.T) {
 		text string
 		want []string
 	}{
-		"empty":                  {"", []string{"empty"}},
-		"only a comment":         {"# nothing\n", []string{"empty"}},
-		"not a mapping":          {"[a]", []string{"the file", "want keys"}},
-		"two documents":          {good + "---\nclusters: {}\n", []string{"more than one YAML document"}},
-		"no clusters":            {"repositories: {main: {location: s3://b/p}}", []string{"clusters", "at least one cluster"}},
-		"no repositories":        {"clusters: {p: {addresses: [fe:9030], user: u}}", []string{"repositories", "at least one repository"}},
-		"unknown key":            {strings.Replace(good, "user:", "usr:", 1), []string{"clusters.prod.usr (line 5)", "unknown key", "addresses, user, password"}},
-		"unknown key on top":     {good + "mirrors: {}\n", []string{"mirrors (line 9)", "unknown key"}},
-		"key twice":              {strings.Replace(good, "user: root", "user: root\n    user: admin", 1), []string{"line 6", "twice"}},
-		"cluster name":           {strings.Replace(good, "prod:", "pr/od:", 1), []string{"clusters.pr/od (line 3)", "A-Z a-z"}},
-		"dots for a name":        {strings.Replace(good, "prod:", "..:", 1), []string{"clusters... (line 3)", "A-Z a-z"}},
-		"address without port":   {strings.Replace(good, "fe:9030", "fe", 1), []string{"clusters.prod.addresses[0] (line 4)", "host:port"}},
-		"no address":             {strings.Replace(good, "[fe:9030]", "[]", 1), []string{"clusters.prod.addresses (line 4)", "list the FEs"}},
-		"address is not a list":  {strings.Replace(good, "[fe:9030]", "fe:9030", 1), []string{"clusters.prod.addresses (line 4)", "want a list"}},
-		"no user":                {strings.Replace(good, "user: root", "user:", 1), []string{"clusters.prod.user (line 5)", "StarRocks user"}},
-		"duration without unit":  {strings.Replace(good, "user: root", "user: root\n    timing: {stallWarn: 300}", 1), []string{"clusters.prod.timing.stallWarn (line 6)", "30s"}},
-		"negative duration":      {strings.Replace(good, "user: root", "user: root\n    timing: {stallWarn: -3s}", 1), []string{"stallWarn (line 6)", "above 0"}},
-		"stall order":            {strings.Replace(good, "user: root", "user: root\n    timing: {stallWarn: 2h}", 1), []string{"stallWarn (line 6)", "shorter than stallCancel (1h0m0s)"}},
-		"negative limit":         {strings.Replace(good, "user: root", "user: root\n    limits: {maxTabletsPerUnit: -1}", 1), []string{"maxTabletsPerUnit (line 6)", "0 or more"}},
-		"no parallel databases":  {strings.Replace(good, "user: root", "user: root\n    limits: {parallelDatabases: 0}", 1), []string{"parallelDatabases (line 6)", "1 or more"}},
-		"size":                   {strings.Replace(good, "user: root", "user: root\n    limits: {bytesPerSecond: 10MB}", 1), []string{"bytesPerSecond (line 6)", "100MiB"}},
-		"size too large":         {strings.Replace(good, "user: root", "user: root\n    limits: {bytesPerSecond: 999999999999TiB}", 1), []string{"bytesPerSecond (line 6)", "too large"}},
-		"boolean":                {good + "    s3: {pathStyle: yes}\n", []string{"repositories.main.s3.pathStyle (line 9)", "true or false"}},
-		"slash at the end":       {strings.Replace(good, "prefix", "prefix/", 1), []string{"repositories.main.location (line 8)", "leave the last / out"}},
-		"unsupported location":   {strings.Replace(good, "s3:", "oss:", 1), []string{"location (line 8)", `"oss"`, "s3://"}},
-		"no bucket":              {strings.Replace(good, "s3://bucket/", "s3:///", 1), []string{"location (line 8)", "bucket is missing"}},
-		"relative file location": {strings.Replace(good, "s3://bucket", "file://dir", 1), []string{"location (line 8)", "three slashes"}},
-		"s3 for a file location": {strings.Replace(good, "s3://bucket", "file:///dir", 1) + "    s3: {region: r}\n", []string{"repositories.main.s3 (line 9)", "s3a://"}},
-		"native name":            {strings.Replace(good, "main:", "main-repo:", 1), []string{"repositories.main-repo.nativeName (line 7)", "CREATE REPOSITORY"}},
-		"half of the keys":       {good + "    s3: {accessKey: env:A}\n", []string{"repositories.main.s3.accessKey (line 9)", "together"}},
-		"alias":                  {strings.Replace(good, "user: root", "user: &u root", 1), []string{"clusters.prod.user (line 5)", "anchors"}},
-		"merge key":              {strings.Replace(good, "user: root", "<<: {user: root}", 1), []string{"clusters.prod.<< (line 5)", "unknown key"}},
-		"not YAML":               {good + "\t- x\n", []string{"not YAML", "line "}},
+		"empty":                   {"", []string{"empty"}},
+		"only a comment":          {"# nothing\n", []string{"empty"}},
+		"not a mapping":           {"[a]", []string{"the file", "want keys"}},
+		"two documents":           {good + "---\nclusters: {}\n", []string{"more than one YAML document"}},
+		"no clusters":             {"repositories: {main: {location: s3://b/p}}", []string{"clusters", "at least one cluster"}},
+		"no repositories":         {"clusters: {p: {addresses: [fe:9030], user: u}}", []string{"repositories", "at least one repository"}},
+		"unknown key":             {strings.Replace(good, "user:", "usr:", 1), []string{"clusters.prod.usr (line 5)", "unknown key", "addresses, user, password"}},
+		"unknown key on top":      {good + "mirors: {}\n", []string{"mirors (line 9)", "unknown key"}},
+		"key twice":               {strings.Replace(good, "user: root", "user: root\n    user: admin", 1), []string{"line 6", "twice"}},
+		"cluster name":            {strings.Replace(good, "prod:", "pr/od:", 1), []string{"clusters.pr/od (line 3)", "A-Z a-z"}},
+		"dots for a name":         {strings.Replace(good, "prod:", "..:", 1), []string{"clusters... (line 3)", "A-Z a-z"}},
+		"address without port":    {strings.Replace(good, "fe:9030", "fe", 1), []string{"clusters.prod.addresses[0] (line 4)", "host:port"}},
+		"no address":              {strings.Replace(good, "[fe:9030]", "[]", 1), []string{"clusters.prod.addresses (line 4)", "list the FEs"}},
+		"address is not a list":   {strings.Replace(good, "[fe:9030]", "fe:9030", 1), []string{"clusters.prod.addresses (line 4)", "want a list"}},
+		"no user":                 {strings.Replace(good, "user: root", "user:", 1), []string{"clusters.prod.user (line 5)", "StarRocks user"}},
+		"duration without unit":   {strings.Replace(good, "user: root", "user: root\n    timing: {stallWarn: 300}", 1), []string{"clusters.prod.timing.stallWarn (line 6)", "30s"}},
+		"negative duration":       {strings.Replace(good, "user: root", "user: root\n    timing: {stallWarn: -3s}", 1), []string{"stallWarn (line 6)", "above 0"}},
+		"stall order":             {strings.Replace(good, "user: root", "user: root\n    timing: {stallWarn: 2h}", 1), []string{"stallWarn (line 6)", "shorter than stallCancel (1h0m0s)"}},
+		"negative limit":          {strings.Replace(good, "user: root", "user: root\n    limits: {maxTabletsPerUnit: -1}", 1), []string{"maxTabletsPerUnit (line 6)", "0 or more"}},
+		"no parallel databases":   {strings.Replace(good, "user: root", "user: root\n    limits: {parallelDatabases: 0}", 1), []string{"parallelDatabases (line 6)", "1 or more"}},
+		"size":                    {strings.Replace(good, "user: root", "user: root\n    limits: {bytesPerSecond: 10MB}", 1), []string{"bytesPerSecond (line 6)", "100MiB"}},
+		"size too large":          {strings.Replace(good, "user: root", "user: root\n    limits: {bytesPerSecond: 999999999999TiB}", 1), []string{"bytesPerSecond (line 6)", "too large"}},
+		"boolean":                 {good + "    s3: {pathStyle: yes}\n", []string{"repositories.main.s3.pathStyle (line 9)", "true or false"}},
+		"slash at the end":        {strings.Replace(good, "prefix", "prefix/", 1), []string{"repositories.main.location (line 8)", "leave the last / out"}},
+		"unsupported location":    {strings.Replace(good, "s3:", "oss:", 1), []string{"location (line 8)", `"oss"`, "s3://"}},
+		"no bucket":               {strings.Replace(good, "s3://bucket/", "s3:///", 1), []string{"location (line 8)", "bucket is missing"}},
+		"relative file location":  {strings.Replace(good, "s3://bucket", "file://dir", 1), []string{"location (line 8)", "three slashes"}},
+		"s3 for a file location":  {strings.Replace(good, "s3://bucket", "file:///dir", 1) + "    s3: {region: r}\n", []string{"repositories.main.s3 (line 9)", "s3a://"}},
+		"native name":             {strings.Replace(good, "main:", "main-repo:", 1), []string{"repositories.main-repo.nativeName (line 7)", "CREATE REPOSITORY"}},
+		"half of the keys":        {good + "    s3: {accessKey: env:A}\n", []string{"repositories.main.s3.accessKey (line 9)", "together"}},
+		"mirror of the same name": {good + "mirrors: {main: {location: s3://other}}\n", []string{"mirrors.main (line 9)", "a repository has this name too"}},
+		"mirror with StarRocks":   {good + "mirrors: {dr: {location: s3://other, starrocks: {}}}\n", []string{"mirrors.dr.starrocks (line 9)", "unknown key", "location, bandwidth, s3, gcs, hdfs"}},
+		"mirror without location": {good + "mirrors: {dr: {s3: {}}}\n", []string{"mirrors.dr.location (line 9)", "s3://bucket/prefix"}},
+		"mirror's other section":  {good + "mirrors: {dr: {location: file:///dir, s3: {region: r}}}\n", []string{"mirrors.dr.s3 (line 9)", "s3a://"}},
+		"half of a mirror's keys": {good + "mirrors: {dr: {location: s3://other, s3: {accessKey: env:A}}}\n", []string{"mirrors.dr.s3.accessKey (line 9)", "together"}},
+		"mirror's name":           {good + "mirrors: {d/r: {location: s3://other}}\n", []string{"mirrors.d/r (line 9)", "A-Z a-z"}},
+		"alias":                   {strings.Replace(good, "user: root", "user: &u root", 1), []string{"clusters.prod.user (line 5)", "anchors"}},
+		"merge key":               {strings.Replace(good, "user: root", "<<: {user: root}", 1), []string{"clusters.prod.<< (line 5)", "unknown key"}},
+		"not YAML":                {good + "\t- x\n", []string{"not YAML", "line "}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := parse([]byte(test.text), "/etc")

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"starkeep/workflows/spec"
 )
 
 // decoder puts a YAML tree into the configuration's types. It exists because the library's own errors repeat values,
@@ -273,23 +275,9 @@ func withoutQuotes(text string) string {
 // Size is a number of bytes.
 type Size int64
 
-var sizeForm = regexp.MustCompile(`^([0-9]{1,15})(B|KiB|MiB|GiB|TiB)?$`)
-
-// parseSize reads "1048576", "64KiB", "100MiB", "2GiB", "1TiB".
 func parseSize(text string) (Size, error) {
-	m := sizeForm.FindStringSubmatch(text)
-	if m == nil {
-		return 0, errors.New("want a number of bytes, such as 1048576, 64KiB, 100MiB, 2GiB")
-	}
-	n, err := strconv.ParseInt(m[1], 10, 64)
-	if err != nil {
-		return 0, err
-	}
-	shift := map[string]int{"": 0, "B": 0, "KiB": 10, "MiB": 20, "GiB": 30, "TiB": 40}[m[2]]
-	if n > (1<<62)>>shift {
-		return 0, errors.New("the number of bytes is too large")
-	}
-	return Size(n << shift), nil
+	n, err := spec.ParseBytes(text)
+	return Size(n), err
 }
 
 // String writes the size in the largest unit that divides it.

@@ -37,6 +37,11 @@ func (c *Config) CheckSecrets() error {
 			note(err, join("repositories", name))
 		}
 	}
+	for _, name := range c.MirrorNames() {
+		for _, err := range c.Mirrors[name].place().missingSecrets() {
+			note(err, join("mirrors", name))
+		}
+	}
 	return errors.Join(errs...)
 }
 

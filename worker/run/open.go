@@ -39,7 +39,16 @@ func Open(ctx context.Context, c *config.Config) (*Opened, error) {
 		opened.close = append(opened.close, r.Store.Close)
 		repositories = append(repositories, r)
 	}
-	opened.Activities = activities.New(clusters, repositories)
+	var mirrors []*activities.Mirror
+	for _, name := range c.MirrorNames() {
+		m, err := openMirror(ctx, name, c.Mirrors[name])
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("mirror %s: %w", name, err), opened.Close())
+		}
+		opened.close = append(opened.close, m.Store.Close)
+		mirrors = append(mirrors, m)
+	}
+	opened.Activities = activities.New(clusters, repositories, mirrors...)
 	return opened, nil
 }
 
@@ -66,17 +75,35 @@ func openCluster(name string, p config.Cluster) (*activities.Cluster, error) {
 	}, nil
 }
 
+func openMirror(ctx context.Context, name string, p config.Mirror) (*activities.Mirror, error) {
+	settings, err := p.Store()
+	if err != nil {
+		return nil, err
+	}
+	store, err := openStore(ctx, settings, p.Bandwidth)
+	if err != nil {
+		return nil, err
+	}
+	return &activities.Mirror{Name: name, Location: p.Location, Kind: activities.Kind(p.Kind()), Credential: p.Credential(), Store: store}, nil
+}
+
+// openStore opens a location; bandwidth bounds what this worker reads and writes there, 0 does not.
+func openStore(ctx context.Context, settings storage.Config, bandwidth config.Size) (storage.Store, error) {
+	store, err := storage.Open(ctx, settings)
+	if err != nil || bandwidth == 0 {
+		return store, err
+	}
+	return storage.LimitBandwidth(store, func() int64 { return int64(bandwidth) }), nil
+}
+
 func openRepository(ctx context.Context, name string, p config.Repository) (*activities.Repository, error) {
 	settings, err := p.Store()
 	if err != nil {
 		return nil, err
 	}
-	store, err := storage.Open(ctx, settings)
+	store, err := openStore(ctx, settings, p.Bandwidth)
 	if err != nil {
 		return nil, err
-	}
-	if p.Bandwidth > 0 {
-		store = storage.LimitBandwidth(store, func() int64 { return int64(p.Bandwidth) })
 	}
 	native := p.NativeName
 	if native == "" {
