@@ -13,6 +13,9 @@ const (
 	AdoptWorkflow       = "Adopt"
 	DrillWorkflow       = "Drill"
 	VerifyWorkflow      = "Verify"
+	CopyWorkflow        = "Copy"
+	PruneWorkflow       = "Prune"
+	PinWorkflow         = "Pin"
 
 	CreateRepositoryWorkflow = "CreateRepository"
 	CheckRepositoryWorkflow  = "CheckRepository"
@@ -30,8 +33,10 @@ const (
 	UpdatePause = "pause"
 	// UpdateResume lets units be started again.
 	UpdateResume = "resume"
-	// UpdateSetLimit changes Limits of a running Backup or Restore.
+	// UpdateSetLimit changes Limits of a running Backup or Restore, and CopyLimits of a Copy.
 	UpdateSetLimit = "setLimit"
+	// SignalOffer tells a Copy of something more to copy, a CopyOffer.
+	SignalOffer = "offer"
 	// UpdateUndo swaps the old tables back (UndoWindow). It answers an UndoResult.
 	UpdateUndo = "undo"
 	// UpdateFinish drops the old tables (UndoWindow). It answers an UndoResult.

@@ -10,6 +10,7 @@ const (
 	PhaseSnapshot Phase = "snapshot"
 	PhaseUpload   Phase = "upload"
 	PhaseDownload Phase = "download"
+	PhaseCopy     Phase = "copy" // of a Copy, and of a Backup that looks whether its mirrors have the point
 	PhaseLoad     Phase = "load"
 	PhaseCommit   Phase = "commit"
 	PhaseVerify   Phase = "verify"
@@ -18,6 +19,7 @@ const (
 	PhaseProbe    Phase = "probe"      // check: the worker's and the FE's own looks
 	PhaseScratch  Phase = "scratch"    // check: the scratch table is made
 	PhaseCleanUp  Phase = "clean up"   // check: and goes
+	PhasePrune    Phase = "prune"
 	PhaseDone     Phase = "done"
 	PhaseFailed   Phase = "failed"
 )
