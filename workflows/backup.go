@@ -23,7 +23,7 @@ func Backup(ctx workflow.Context, in spec.Backup) (spec.BackupResult, error) {
 		return spec.BackupResult{}, err
 	}
 	b := &backup{run: r, in: in, seed: seed(ctx), created: workflow.Now(ctx)}
-	b.progress.Point = restorepoint.NewPointID(b.created, b.seed)
+	b.progress.Point = restorepoint.NewPointID(due(ctx, b.created), b.seed)
 	_ = workflow.UpsertTypedSearchAttributes(ctx, attributeCluster.ValueSet(in.Cluster), attributePoint.ValueSet(b.progress.Point))
 	plan, err := b.plan(ctx)
 	if err != nil {
