@@ -19,7 +19,7 @@ import (
 
 const (
 	hdfsHeadBody = 512 << 10 // of a body is kept: a file that fails within it is written again
-	hdfsBuffer   = 64 << 10  // a packet to a DataNode
+	hdfsBuffer   = 1 << 20   // written at a time: sixteen packets to a DataNode, so that reading and sending take turns rarely
 	hdfsWrites   = 3         // attempts to write such a file
 
 	replicationWait = 30 * time.Second // for a DataNode to tell the NameNode of the last block

@@ -86,7 +86,7 @@ func (e *TransferError) Unwrap() []error {
 // No goroutine outlives the call. What was copied stays; Present lets the next attempt leave it out.
 //
 // An object that comes twice is copied twice. Memory does not grow with the number or size of objects: of bodies it is at
-// most Parallel × 16 MiB where the target is S3 (more for objects above 78 GiB), 32 MiB for GCS, 1.5 MiB for HDFS and
+// most Parallel × 16 MiB where the target is S3 (more for objects above 78 GiB), 32 MiB for GCS, 4 MiB for HDFS and
 // 64 KiB for a directory, besides what connections buffer.
 func Transfer(ctx context.Context, from, to Store, objects iter.Seq2[Object, error], o TransferOptions) (TransferResult, error) {
 	if o.Parallel <= 0 {
@@ -94,7 +94,8 @@ func Transfer(ctx context.Context, from, to Store, objects iter.Seq2[Object, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	t := &transfer{from: from, to: to, o: o, cancel: cancel, failed: map[string]error{}}
+	t := &transfer{from: from, to: to, o: o, cancel: cancel, failed: map[string]error{}, hashes: newMD5Lanes()}
+	defer t.hashes.close()
 	places := make(chan struct{}, o.Parallel)
 	var listing error
 	var running sync.WaitGroup
@@ -130,6 +131,7 @@ type transfer struct {
 	from, to Store
 	o        TransferOptions
 	cancel   context.CancelCauseFunc
+	hashes   md5Lanes
 
 	mu     sync.Mutex
 	result TransferResult

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"crypto/md5"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -51,7 +50,9 @@ func (t *transfer) stream(ctx context.Context, object Object, target, sum string
 		return err
 	}
 	defer body.Close()
-	return t.to.Put(ctx, target, t.proven(body, object.Key, object.Size, sum), object.Size, Overwrite)
+	proven := t.proven(body, object.Key, object.Size, sum)
+	defer proven.close()
+	return t.to.Put(ctx, target, proven, object.Size, Overwrite)
 }
 
 // read opens an object. Where its MD5 is known a range is asked for: S3 checks a whole object against the checksum it was
@@ -120,12 +121,16 @@ func (t *transfer) readBack(ctx context.Context, key string, size int64, sum str
 		return err
 	}
 	defer body.Close()
-	_, err = io.CopyBuffer(io.Discard, struct{ io.Reader }{t.proven(body, key, size, sum)}, make([]byte, 256<<10))
+	proven := t.proven(body, key, size, sum)
+	defer proven.close()
+	_, err = io.CopyBuffer(io.Discard, struct{ io.Reader }{proven}, make([]byte, 256<<10))
 	return err
 }
 
+// proven is a body to be closed when it is not read any more.
 func (t *transfer) proven(body io.Reader, key string, size int64, sum string) *provenBody {
-	return &provenBody{body: body, key: key, left: size, sum: sum, hash: md5.New(), count: t.count}
+	hash, end := t.hashes.hash(size)
+	return &provenBody{body: body, key: key, left: size, sum: sum, hash: hash, close: end, count: t.count}
 }
 
 // provenBody hands on a body of exactly left bytes. Its last bytes come only when all of them are what they should be, so
@@ -136,6 +141,7 @@ type provenBody struct {
 	left  int64
 	sum   string // MD5 in hex; "": any
 	hash  hash.Hash
+	close func() // of the hash
 	count func(int64)
 	told  int64 // bytes not counted yet
 	err   error // what every further Read returns
