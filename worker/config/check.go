@@ -41,6 +41,7 @@ func (c *Config) check(d *decoder) {
 		c.Repositories[name] = r
 	}
 	c.checkMirrors(d)
+	c.checkSchedules(d)
 }
 
 func checkName(d *decoder, path, name string) {

@@ -27,6 +27,8 @@ type Config struct {
 	Clusters     map[string]Cluster    `yaml:"clusters"`
 	Repositories map[string]Repository `yaml:"repositories"`
 	Mirrors      map[string]Mirror     `yaml:"mirrors"`
+	Schedules    map[string]Schedule   `yaml:"schedules"`
+	Goals        []Goal                `yaml:"goals"`
 }
 
 // Temporal is where the Temporal server is. Empty fields leave it to Temporal's own environment (TEMPORAL_ADDRESS and

@@ -70,6 +70,10 @@ func (d *decoder) value(n *yaml.Node, to any, path string) {
 		d.duration(n, to, path)
 	case *Size:
 		d.size(n, to, path)
+	case *Span:
+		d.duration(n, (*time.Duration)(to), path)
+	case *Input:
+		d.input(n, to, path)
 	default:
 		d.plain(n, reflect.ValueOf(to).Elem(), path)
 	}

@@ -40,6 +40,7 @@ var public = map[string]any{
 	"migrate-answer":    &spec.MigrateAnswer{},
 	"pause":             &spec.Pause{},
 	"pause-result":      &spec.PauseResult{},
+	"timetable":         &spec.Timetable{},
 
 	"create-repository":        &spec.CreateRepository{},
 	"create-repository-result": &spec.CreateRepositoryResult{},

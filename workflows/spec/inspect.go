@@ -1,5 +1,7 @@
 package spec
 
+import "slices"
+
 // Inspect is the input of the workflow that reads for the CLI: one activity, no side effects. The CLI holds no credentials.
 type Inspect struct {
 	// Read says what to read: one of the Read constants.
@@ -13,6 +15,8 @@ type Inspect struct {
 	Page string `json:"page,omitempty"`
 	// For narrows a policy to purposes: Policy… constants; empty is all of them (ReadPolicy).
 	For []string `json:"for,omitempty"`
+	// Other is a second point, in the forms of Point (ReadDiff).
+	Other string `json:"other,omitempty"`
 
 	problems problems
 }
@@ -26,6 +30,10 @@ const (
 	ReadConfig       = "config"       // whether every profile can be reached → InspectResult.Checks
 	ReadSnapshots    = "snapshots"    // native snapshots of repository, whoever made them → InspectResult.Snapshots
 	ReadPolicy       = "policy"       // what the store of repository must allow → InspectResult.Policy
+	ReadSchedules    = "schedules"    // schedules and goals of the configuration → InspectResult.Timetable
+	ReadStatus       = "status"       // how old the restore points of each database are → InspectResult.Status, .Timetable
+	ReadUsage        = "usage"        // what restore points of cluster take in repository → InspectResult.Usage
+	ReadDiff         = "diff"         // what changed from point to other → InspectResult.Difference
 )
 
 // UnmarshalJSON remembers what is wrong instead of failing; Validate reports it.
@@ -42,9 +50,13 @@ func (i *Inspect) UnmarshalJSON(data []byte) error {
 func (i Inspect) Validate() error {
 	p := append(problems(nil), i.problems...)
 	if len(p) == 0 {
-		p.checkOneOf("read", i.Read, ReadPoints, ReadPoint, ReadJobs, ReadRepositories, ReadConfig, ReadPolicy, ReadSnapshots)
-		p.checkName("cluster", i.Cluster, i.Read != ReadConfig && i.Read != ReadPolicy)
-		p.checkName("repository", i.Repository, i.Read == ReadPoints || i.Read == ReadPoint || i.Read == ReadPolicy || i.Read == ReadSnapshots)
+		p.checkOneOf("read", i.Read, ReadPoints, ReadPoint, ReadJobs, ReadRepositories, ReadConfig, ReadPolicy, ReadSnapshots, ReadSchedules, ReadStatus, ReadUsage, ReadDiff)
+		p.checkName("cluster", i.Cluster, !slices.Contains([]string{ReadConfig, ReadPolicy, ReadSchedules, ReadStatus}, i.Read))
+		p.checkName("repository", i.Repository, slices.Contains([]string{ReadPoints, ReadPoint, ReadPolicy, ReadSnapshots, ReadUsage, ReadDiff}, i.Read))
+		if i.Read == ReadDiff {
+			p.checkPoint("point", i.Point)
+			p.checkPoint("other", i.Other)
+		}
 		for _, purpose := range i.For {
 			p.checkOneOf("for", purpose, Policies()...)
 		}
@@ -64,6 +76,10 @@ type InspectResult struct {
 	Checks       []CheckRow      `json:"checks,omitempty"`
 	Policy       *Policy         `json:"policy,omitempty"`
 	Snapshots    []SnapshotRow   `json:"snapshots,omitempty"`
+	Timetable    *Timetable      `json:"timetable,omitempty"`
+	Status       *Status         `json:"status,omitempty"`
+	Usage        *Usage          `json:"usage,omitempty"`
+	Difference   *Difference     `json:"difference,omitempty"`
 	NextPage     string          `json:"nextPage,omitempty"`
 }
 
@@ -103,9 +119,11 @@ type PointRow struct {
 	Bytes      int64             `json:"bytes"`
 	Failed     int64             `json:"failed,omitempty"`
 	Tags       map[string]string `json:"tags,omitempty"`
-	Origin     string            `json:"origin,omitempty"`  // "adopted": from a native snapshot that starkeep did not make
-	Drill      *DrillRow         `json:"drill,omitempty"`   // the last one
-	Problem    string            `json:"problem,omitempty"` // why it cannot be read
+	Origin     string            `json:"origin,omitempty"`   // "adopted": from a native snapshot that starkeep did not make
+	Drill      *DrillRow         `json:"drill,omitempty"`    // the last one
+	Verified   *VerificationRow  `json:"verified,omitempty"` // the last one, of the store that is listed
+	Pinned     *PinRow           `json:"pinned,omitempty"`   // it is never pruned there
+	Problem    string            `json:"problem,omitempty"`  // why it cannot be read
 }
 
 // PointDetails is one restore point, by table.
@@ -119,7 +137,9 @@ type PointDetails struct {
 	Truncated  bool         `json:"truncated,omitempty"` // more tables than one answer holds
 	NotKnown   []string     `json:"notKnown,omitempty"`  // of an adopted point: what is never compared
 	Drills     []DrillRow   `json:"drills,omitempty"`    // the last ones, newest first
-	Reports    []string     `json:"reports,omitempty"`   // addresses of the last restores' proofs, newest first
+
+	Verifications []VerificationRow `json:"verifications,omitempty"` // the last ones, newest first
+	Reports       []string          `json:"reports,omitempty"`       // addresses of the last restores' proofs, newest first
 }
 
 // PointTable is one table of a restore point.

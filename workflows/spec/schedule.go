@@ -62,6 +62,8 @@ type validator interface{ Validate() error }
 // hourly backup.
 var scheduledWorkflows = []ScheduledWorkflow{
 	{Key: "backup", Workflow: BackupWorkflow, input: func() validator { return &Backup{} }},
+	{Key: "verify", Workflow: VerifyWorkflow, WaitsForLast: true, input: func() validator { return &Verify{} }},
+	{Key: "prune", Workflow: PruneWorkflow, WaitsForLast: true, PauseOnFailure: true, input: func() validator { return &Prune{} }},
 	{Key: "drill", Workflow: DrillWorkflow, WaitsForLast: true, input: func() validator { return &Drill{} }},
 }
 
