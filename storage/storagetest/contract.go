@@ -41,6 +41,7 @@ func Contract(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"Delete", testDelete},
 		{"Copy", testCopy},
 		{"context", testContext},
+		{"directories", testDirectories},
 		{"many objects", testMany},
 	}
 	for _, suite := range suites {
