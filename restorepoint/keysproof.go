@@ -56,7 +56,7 @@ func parsePointFile(parts []string) (Key, bool) {
 	if len(parts) != 5 || parts[1] != "points" {
 		return Key{}, false
 	}
-	kind, known := map[string]KeyKind{"restores": KeyReport, "drills": KeyDrill, "migrations": KeyMigration}[parts[3]]
+	kind, known := map[string]KeyKind{"restores": KeyReport, "drills": KeyDrill, "migrations": KeyMigration, "verifications": KeyVerification}[parts[3]]
 	run, named := strings.CutSuffix(parts[4], reportExt)
 	_, badPoint := ParsePointID(parts[2])
 	_, badRun := ParsePointID(run)
