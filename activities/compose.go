@@ -83,7 +83,7 @@ type download struct {
 // downloading begins to heartbeat.
 func (w *work) downloading(ctx context.Context) *download {
 	d := &download{ctx: ctx, progress: spec.JobProgress{Statement: string(w.Statement), Database: w.Database, Label: w.Composed, State: "COPYING", Phase: spec.PhaseDownload}}
-	for _, p := range w.parts {
+	for _, p := range w.whole().parts {
 		d.progress.Total += p.Tablets
 		d.bytes += p.Bytes
 	}

@@ -19,7 +19,18 @@ import (
 
 // composes tells whether the unit is restored from a native snapshot that is composed for it.
 func (w *work) composes() bool {
-	return w.Composed != "" && (w.plan.Export != "" || w.plan.From != "" || restorepoint.Scattered(w.parts))
+	return w.Composed != "" && (w.plan.Export != "" || w.plan.From != "" || restorepoint.Scattered(w.whole().parts))
+}
+
+// whole is the unit that a native snapshot is composed for: of a piece of one that failed, that one.
+func (w *work) whole() *work {
+	if w.Unit.Composed == nil {
+		return w
+	}
+	all := *w
+	all.Unit.Parts = w.Unit.Composed.Parts
+	all.parts = all.Unit.Of(w.plan.Parts)
+	return &all
 }
 
 // units packs the plan's parts. What lies in snapshots that cannot be composed is restored apart.
@@ -51,7 +62,7 @@ type composition struct {
 
 // composition joins the files of the snapshots that hold the unit's parts.
 func (w *work) composition(ctx context.Context) (*composition, error) {
-	c := &composition{work: w, from: w.source, targets: map[string]map[starrocks.TabletPath]starrocks.TabletPath{}}
+	c := &composition{work: w.whole(), from: w.source, targets: map[string]map[starrocks.TabletPath]starrocks.TabletPath{}}
 	takes, err := c.takes()
 	if err != nil {
 		return nil, err

@@ -34,6 +34,24 @@ type Unit struct {
 	Number  int     `json:"number"`  // unique in the database's job; pieces of a failed unit get new numbers
 	Parts   []Range `json:"parts"`   // disjoint, ascending
 	Attempt int     `json:"attempt"` // from 1; together with Number it makes the label
+	// Composed is, of a piece, the unit that it is a piece of, if a native snapshot was composed for that: the piece is
+	// restored from it too.
+	Composed *ComposedUnit `json:"composed,omitempty"`
+}
+
+// ComposedUnit is a unit for which a native snapshot was composed.
+type ComposedUnit struct {
+	Number int     `json:"number"`
+	Parts  []Range `json:"parts"`
+}
+
+// ComposedFor is the number of the unit whose composed native snapshot this one is restored from, if it needs one: its own,
+// or that of the unit that it is a piece of.
+func (u Unit) ComposedFor() int {
+	if u.Composed != nil {
+		return u.Composed.Number
+	}
+	return u.Number
 }
 
 // Size is the number of parts in the unit.

@@ -62,6 +62,7 @@ type Failure struct {
 	Transient bool   `json:"transient,omitempty"` // the cause may pass by itself
 	Culprits  []int  `json:"culprits,omitempty"`  // indexes of the parts that caused it, where known
 	Reason    string `json:"reason"`
+	Composed  bool   `json:"composed,omitempty"` // the unit's native snapshot was composed, whole: pieces are restored from it
 }
 
 // NewQueue makes the queue of a database's units as Pack gave them. They must be disjoint; Attempt is set to 1 where
@@ -120,12 +121,12 @@ func (q *Queue) Failed(u Unit, f Failure) {
 		return
 	}
 	if culprits, rest := divide(w.Parts, f.Culprits); len(culprits) > 0 && len(rest) > 0 {
-		q.Waiting = slices.Insert(q.Waiting, 0, q.unit(rest, false))
-		q.Waiting = append(q.Waiting, q.unit(culprits, true))
+		q.Waiting = slices.Insert(q.Waiting, 0, q.piece(w, f, rest, false))
+		q.Waiting = append(q.Waiting, q.piece(w, f, culprits, true))
 		return
 	}
 	if first, second := halve(w.Parts); len(second) > 0 {
-		q.Waiting = append(q.Waiting, q.unit(first, w.Suspect), q.unit(second, w.Suspect))
+		q.Waiting = append(q.Waiting, q.piece(w, f, first, w.Suspect), q.piece(w, f, second, w.Suspect))
 		return
 	}
 	w.Other++
@@ -177,9 +178,15 @@ func (q *Queue) again(w Waiting) {
 	q.Waiting = slices.Insert(q.Waiting, 0, w)
 }
 
-// unit makes a part of a failed unit a unit of its own.
-func (q *Queue) unit(parts []Range, suspect bool) Waiting {
+// piece makes a part of a failed unit a unit of its own.
+func (q *Queue) piece(of Waiting, f Failure, parts []Range, suspect bool) Waiting {
 	w := Waiting{Unit: Unit{Number: q.NextNumber, Parts: parts, Attempt: 1}, Suspect: suspect}
+	if f.Composed {
+		w.Composed = of.Composed
+	}
+	if f.Composed && w.Composed == nil {
+		w.Composed = &ComposedUnit{Number: of.Number, Parts: of.Parts}
+	}
 	q.NextNumber++
 	return w
 }

@@ -375,3 +375,29 @@ func TestAQueueOfManyUnitsStaysSmall(t *testing.T) {
 		t.Errorf("%d bytes of JSON for %d completed units and %d failures", len(text), len(q.Completed), len(q.Failures))
 	}
 }
+
+// Pieces are restored from what was composed for the whole, also pieces of pieces; where that could not be composed, from
+// what is composed for each.
+func TestPiecesRememberWhatWasComposed(t *testing.T) {
+	q := NewQueue([]Unit{{Number: 1, Parts: []Range{{From: 0, To: 4}}}})
+	next := func() Unit {
+		u, _ := q.Next()
+		return u
+	}
+	whole := next()
+	q.Failed(whole, Failure{Reason: "a", Composed: true})
+	half := next()
+	if half.Composed == nil || half.Composed.Number != 1 || size(half.Composed.Parts) != 4 || half.ComposedFor() != 1 {
+		t.Fatalf("%+v", half)
+	}
+	q.Failed(half, Failure{Reason: "b", Composed: true})
+	other := next()
+	q.Failed(other, Failure{Reason: "c"})
+	for _, c := range []struct{ composedFor, size int }{{1, 1}, {1, 1}, {6, 1}, {7, 1}} {
+		u := next()
+		if u.ComposedFor() != c.composedFor || u.Size() != c.size {
+			t.Errorf("%+v, want it composed for %d", u, c.composedFor)
+		}
+		q.Done(u)
+	}
+}

@@ -59,8 +59,9 @@ type databaseJob struct {
 	progress spec.DatabaseProgress
 	began    time.Time
 
-	submitted bool     // the attempt's statement may have got through to StarRocks
-	loads     []string // that RESTOREs over existing data went on over
+	submitted bool                   // the attempt's statement may have got through to StarRocks
+	loads     []string               // that RESTOREs over existing data went on over
+	abandoned []restorepoint.Waiting // when the queue stopped
 }
 
 // DatabaseJob holds the lock of one database and carries out its units one after another; then, for a restore, it proves

@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"slices"
+
 	"go.temporal.io/sdk/workflow"
 
 	"starkeep/activities"
@@ -39,23 +41,41 @@ func (j *databaseJob) dropComposed(ctx workflow.Context, u activities.UnitRef, u
 	}
 }
 
-// dropLeft removes what was put together for a unit whose next attempt does not come any more.
+// versionPieces: in runs that began before, each piece of a unit is composed anew.
+const versionPieces = "pieces of a unit share its composed snapshot"
+
+// composed tells whether a failed attempt had its native snapshot composed and ready, so that pieces of the unit can be
+// restored from it.
+func (j *databaseJob) composed(ctx workflow.Context, u activities.UnitRef) bool {
+	return u.Composed != "" && j.submitted && workflow.GetVersion(ctx, versionPieces, workflow.DefaultVersion, 1) == 1
+}
+
+// dropLeft removes what was put together for a unit whose next attempt, or whose pieces, do not come any more.
 func (j *databaseJob) dropLeft(ctx workflow.Context) {
 	if !j.Planned.Composes {
 		return
 	}
-	for _, w := range j.Queue.Waiting {
-		if w.Attempt > 1 {
+	left := slices.DeleteFunc(slices.Clone(j.Queue.Waiting), func(w restorepoint.Waiting) bool { return w.Attempt == 1 && w.Composed == nil })
+	for _, w := range j.abandoned {
+		if w.Composed != nil {
+			left = append(left, w)
+		}
+	}
+	dropped := map[int]bool{}
+	for _, w := range left {
+		if !dropped[w.ComposedFor()] {
+			dropped[w.ComposedFor()] = true
 			j.submitted = false
 			j.dropComposed(ctx, j.attempt(ctx, w.Unit), restorepoint.Unit{}, nil)
 		}
 	}
 }
 
-// tryAgain tells whether the queue holds another attempt at the unit, which will find what this one has put together.
+// tryAgain tells whether the queue holds another attempt at the unit, or another piece of the same one, which will find what
+// was put together.
 func (j *databaseJob) tryAgain(unit restorepoint.Unit) bool {
 	for _, w := range j.Queue.Waiting {
-		if w.Number == unit.Number {
+		if w.ComposedFor() == unit.ComposedFor() {
 			return j.Cancelled == ""
 		}
 	}

@@ -80,6 +80,71 @@ func TestAUnitIsComposedOnceForAllItsAttempts(t *testing.T) {
 	}
 }
 
+// A RESTORE that failed leaves its composed snapshot to the pieces of its unit; the last of them removes it.
+func TestPiecesOfAUnitShareItsComposedSnapshot(t *testing.T) {
+	w := newWorld(t)
+	labels := map[string]bool{}
+	w.composing(1, func(u activities.UnitRef) error {
+		labels[u.Composed] = true
+		if c := u.Unit.Composed; (u.Unit.Number > 1) != (c != nil) || c != nil && (c.Number != 1 || len(c.Parts) != 1) {
+			t.Errorf("unit %+v is composed for %+v", u.Unit, c)
+		}
+		return nil
+	})
+	w.await = func(u activities.UnitRef) (activities.JobEnd, error) {
+		if u.Unit.Size() > 1 {
+			return activities.JobEnd{}, jobFailed(activities.UnitFailure{Reason: "no"})
+		}
+		return activities.JobEnd{}, nil
+	}
+	_, err := w.restore(comeBack)
+	wantType(t, err, "")
+	w.composedSteps(`
+		compose u1
+		prepare sales u1 a1
+		RESTORE sales u1 a1
+		await sales u1 a1
+		tidy sales u1 a1
+		compose u1
+		prepare sales u2 a1
+		RESTORE sales u2 a1
+		await sales u2 a1
+		tidy sales u2 a1
+		compose u1
+		prepare sales u3 a1
+		RESTORE sales u3 a1
+		await sales u3 a1
+		tidy sales u3 a1
+		drop u1`)
+	if len(labels) != 1 {
+		t.Errorf("labels %v", labels)
+	}
+}
+
+// What pieces were to share goes when they do not come any more.
+func TestASharedSnapshotGoesWithTheLastOfItsPieces(t *testing.T) {
+	w := newWorld(t)
+	w.composing(4, nil)
+	w.await = func(u activities.UnitRef) (activities.JobEnd, error) {
+		return activities.JobEnd{}, jobFailed(activities.UnitFailure{Reason: "the world is broken"})
+	}
+	_, _ = w.restore(comeBack)
+	drops := map[string]int{}
+	for _, step := range w.steps() {
+		if verb, label, _ := strings.Cut(step, " "); verb == "drop" {
+			drops[label]++
+		}
+	}
+	if len(drops) != 3 {
+		t.Errorf("three units were composed, and dropped are %v", drops)
+	}
+	for label, n := range drops {
+		if n != 1 {
+			t.Errorf("%s was dropped %d times", label, n)
+		}
+	}
+}
+
 func TestPiecesOfAUnitAreComposedAnew(t *testing.T) {
 	w := newWorld(t)
 	w.composing(1, func(u activities.UnitRef) error {

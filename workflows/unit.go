@@ -3,6 +3,7 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.temporal.io/sdk/temporal"
@@ -25,7 +26,7 @@ func (j *databaseJob) runUnit(ctx workflow.Context, unit restorepoint.Unit) {
 		err = j.restoreUnit(ctx, u)
 	}
 	j.Result.Summary.Attempts++
-	j.settle(ctx, unit, err)
+	j.settle(ctx, u, err)
 	j.dropComposed(ctx, u, unit, err)
 	j.progress.Current = ""
 	j.show(ctx)
@@ -42,7 +43,7 @@ func (j *databaseJob) attempt(ctx workflow.Context, unit restorepoint.Unit) acti
 		u.Label = "" // of the snapshot that the plan names for these parts: Prepare tells
 		u.Timestamp = activities.Timestamp(workflow.Now(ctx))
 		if j.Planned.Composes {
-			u.Composed = restorepoint.ComposedLabel(j.Planned.Database, j.Run, unit.Number)
+			u.Composed = restorepoint.ComposedLabel(j.Planned.Database, j.Run, unit.ComposedFor())
 		}
 	}
 	return u
@@ -150,7 +151,13 @@ func settled(err error) bool {
 
 // settle tells the queue what came of the attempt. A job that somebody cancelled in StarRocks after a cancel was asked
 // for here was cancelled by us: the one who did it may have died before he could tell.
-func (j *databaseJob) settle(ctx workflow.Context, unit restorepoint.Unit, err error) {
+func (j *databaseJob) settle(ctx workflow.Context, u activities.UnitRef, err error) {
+	unit, waiting := u.Unit, slices.Clone(j.Queue.Waiting)
+	defer func() {
+		if j.Queue.Stopped != "" {
+			j.abandoned = waiting
+		}
+	}()
 	if err == nil {
 		j.Queue.Done(unit)
 		return
@@ -166,7 +173,7 @@ func (j *databaseJob) settle(ctx workflow.Context, unit restorepoint.Unit, err e
 		j.Queue.Failed(unit, restorepoint.Failure{Reason: message})
 		j.Queue.Stop(message)
 	case known:
-		j.Queue.Failed(unit, restorepoint.Failure{Transient: f.Transient, Culprits: f.Culprits, Reason: f.Reason})
+		j.Queue.Failed(unit, restorepoint.Failure{Transient: f.Transient, Culprits: f.Culprits, Reason: f.Reason, Composed: j.composed(ctx, u)})
 	default:
 		j.Queue.Failed(unit, restorepoint.Failure{Reason: message})
 	}
