@@ -1,11 +1,13 @@
 package activities_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"starkeep/activities"
+	"starkeep/restorepoint"
 	"starkeep/workflows/spec"
 )
 
@@ -65,6 +67,89 @@ func TestTheBaseIsTheNewestPointOfABackup(t *testing.T) {
 	b.make(spec.Backup{Tags: map[string]string{spec.TagBeforeOverwrite: "restore/prod/x"}}, nil)
 	if plan, _ := b.make(spec.Backup{Incremental: true}, nil); plan.Base != newest || plan.Unchanged != 2 {
 		t.Errorf("base %s, want %s: %+v", plan.Base, newest, plan)
+	}
+}
+
+// Backups of different things, by turns, do not make each other full.
+func TestTheBaseIsAPointThatHoldsWhatIsSelected(t *testing.T) {
+	b := newBed(t, options{})
+	b.tables()
+	all := b.backUp()
+	b.backUp("d.t/p1")
+	if plan, _ := b.make(spec.Backup{Incremental: true, Include: []string{"d.pk"}}, nil); plan.Base != all || plan.Unchanged != 1 {
+		t.Errorf("base %s, want %s: %+v", plan.Base, all, plan)
+	}
+	_, pk := b.make(spec.Backup{Incremental: true, Include: []string{"d.pk"}}, nil)
+	_, tables := b.make(spec.Backup{Incremental: true, Include: []string{"d.t"}}, nil)
+	if plan, _ := b.make(spec.Backup{Incremental: true, Include: []string{"d.pk"}}, nil); plan.Base != pk.Point || plan.Unchanged != 1 {
+		t.Errorf("base %s, want %s: %+v", plan.Base, pk.Point, plan)
+	}
+	b.sql("CREATE DATABASE e", "CREATE TABLE e.new (k INT) DUPLICATE KEY(k) DISTRIBUTED BY HASH(k) BUCKETS 1 PROPERTIES('replication_num'='1')")
+	for _, point := range []string{all, pk.Point} {
+		b.delete(restorepoint.ManifestKey("prod", point))
+	}
+	plan, _ := b.make(spec.Backup{Incremental: true, Include: []string{"d.pk", "d.t"}}, nil)
+	if plan.Base == tables.Point || plan.Base == "" || plan.Unchanged != 1 {
+		t.Errorf("none holds both, so it is the newest: base %s, %+v", plan.Base, plan)
+	}
+}
+
+func TestWhatWasNotNamedIsNotGone(t *testing.T) {
+	b := newBed(t, options{})
+	b.tables()
+	base := b.backUp()
+	plan, out := b.make(spec.Backup{Incremental: true, Include: []string{"d.t/p1"}}, nil)
+	if len(plan.Gone) > 0 || out.Carried != 1 {
+		t.Errorf("gone %q, carried %d", plan.Gone, out.Carried)
+	}
+	b.sql("ALTER TABLE d.t DROP PARTITION p2", "DROP TABLE d.pk")
+	if plan, _ := b.make(spec.Backup{Incremental: true, Base: base}, nil); !slices.Equal(plan.Gone, []string{"d.t/p2", "d.pk"}) {
+		t.Errorf("gone %q", plan.Gone)
+	}
+}
+
+// A pattern of what was dropped since the base was made stops nothing; one that is wrong from the beginning does.
+func TestAPatternOfWhatWasDroppedIsAWarning(t *testing.T) {
+	b := newBed(t, options{})
+	b.tables()
+	base := b.backUp()
+	b.sql("DROP TABLE d.pk")
+	plan, _ := b.make(spec.Backup{Incremental: true, Base: base, Include: []string{"d.t", "d.pk"}}, nil)
+	if !says(plan.Warnings, "\"d.pk\" matches nothing") || !slices.Equal(plan.Gone, []string{"d.pk"}) {
+		t.Errorf("warnings %q, gone %q", plan.Warnings, plan.Gone)
+	}
+	b.seed++
+	err := b.run(b.acts.PlanBackup, activities.PlanBackupInput{Spec: spec.Backup{Cluster: "prod", Repository: "repo", Incremental: true, Include: []string{"d.t", "d.pk"}}, Point: b.point()}).err
+	if err == nil || !strings.Contains(err.Error(), "matches nothing") {
+		t.Errorf("%v", err)
+	}
+}
+
+// Without OPERATE the schema versions cannot be read: the tables are backed up in full, and the result says why. A look
+// of a migration goes by versions alone.
+func TestWithoutTheSchemaVersionsAnIncrementalBackupIsFull(t *testing.T) {
+	b := newBed(t, options{})
+	b.tables()
+	base := b.backUp()
+	b.sql("CREATE USER keeper", "GRANT REPOSITORY, NODE ON SYSTEM TO USER keeper", "GRANT SELECT, EXPORT ON ALL TABLES IN DATABASE d TO USER keeper")
+	b.acts = b.newWorker(options{user: "keeper"})
+	b.seed++
+	in := spec.Backup{Cluster: "prod", Repository: "repo", Incremental: true}
+	var plan activities.BackupPlan
+	b.must(&plan, b.acts.PlanBackup, activities.PlanBackupInput{Spec: in, Point: b.point()})
+	if plan.Base != base || len(plan.Tables) != 2 || !plan.Tables[0].Full || !strings.Contains(plan.Tables[0].Why, "cannot be read: SHOW PROC needs the privilege OPERATE") {
+		t.Errorf("%+v", plan)
+	}
+	in.Base = base
+	var look spec.MigrateLook
+	b.must(&look, b.acts.LookAtSource, in)
+	if !look.Same() {
+		t.Errorf("nothing has changed: %+v", look)
+	}
+	b.sql("INSERT INTO d.t VALUES ('2026-02-07', 7)")
+	b.must(&look, b.acts.LookAtSource, in)
+	if look.Partitions != 1 || len(look.Tables) != 1 || look.Tables[0].Why != "1 loaded since" {
+		t.Errorf("a load: %+v", look)
 	}
 }
 

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -58,6 +59,7 @@ func (a *Activities) points(ctx context.Context, in spec.Inspect) (spec.InspectR
 		ids = slices.DeleteFunc(ids, func(id string) bool { return id >= in.Page })
 	}
 	var out spec.InspectResult
+	created := map[string]time.Time{}
 	for _, id := range ids[:min(len(ids), pageSize)] {
 		summary, err := readSummary(ctx, r.Store, in.Cluster, id)
 		if err != nil {
@@ -65,11 +67,15 @@ func (a *Activities) points(ctx context.Context, in spec.Inspect) (spec.InspectR
 			continue
 		}
 		row := pointRow(summary)
+		created[id] = summary.CreatedAt
 		if drills := files.drills[id]; len(drills) > 0 {
 			row.Drill = readDrillRow(ctx, r.Store, drills[len(drills)-1])
 		}
 		out.Points = append(out.Points, row)
 	}
+	slices.SortStableFunc(out.Points, func(a, b spec.PointRow) int { // as "latest" means them
+		return cmp.Or(secondOf(b.ID).Compare(secondOf(a.ID)), created[b.ID].Compare(created[a.ID]))
+	})
 	if len(ids) > pageSize {
 		out.NextPage = ids[pageSize-1]
 	}

@@ -99,10 +99,12 @@ func (p *backupPlanner) plan(ctx context.Context, a *Activities) (BackupPlan, er
 	p.goneDatabases(databases)
 	if p.resumed != nil {
 		p.warnGone()
+	} else if p.in.Spec.Base != "" {
+		p.warnUnmatched()
 	} else if len(p.unmatched) > 0 {
 		return BackupPlan{}, invalid(`field "include": %q matches nothing in cluster %s; names are case-sensitive, and a pattern is "db", "db.table" or "db.table/partition"`, p.unmatched[0].String(), p.cluster.Name)
 	}
-	if len(p.out.Databases) == 0 && p.resumed == nil {
+	if len(p.out.Databases) == 0 && p.resumed == nil && !p.look {
 		return BackupPlan{}, fail(spec.ErrorNothingToDo, "nothing to back up: cluster %s has no table that the selection names", p.cluster.Name)
 	}
 	if p.look {
@@ -164,6 +166,13 @@ func (p *backupPlanner) warnGone() {
 	}
 	if len(gone) > 0 {
 		p.out.Warnings = append(p.out.Warnings, "dropped since restore point "+p.resumed.ID+", and in no restore point: "+first3(gone))
+	}
+}
+
+// warnUnmatched names patterns that match nothing: what they meant when the base was made is gone.
+func (p *backupPlanner) warnUnmatched() {
+	for _, pattern := range p.unmatched {
+		p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("%q matches nothing in cluster %s (any more)", pattern.String(), p.cluster.Name))
 	}
 }
 

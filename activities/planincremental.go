@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,13 +24,12 @@ type backupBase struct {
 	database string // the one that physical is of
 }
 
-// readBase finds the base of an incremental backup: the newest point that a backup made, complete or not, unless the spec
-// names one.
+// readBase finds the base of an incremental backup: see newestPoint, unless the spec names one.
 func (p *backupPlanner) readBase(ctx context.Context) error {
 	p.base = &backupBase{tables: map[restorepoint.TableName]*restorepoint.Table{}, lost: map[string]bool{}}
 	id := p.in.Spec.Base
 	if id == "" {
-		newest, err := newestPoint(ctx, p.repository.Store, p.cluster.Name)
+		newest, err := newestPoint(ctx, p.repository.Store, p.cluster.Name, p.selection)
 		if err != nil {
 			return err
 		}
@@ -52,7 +52,7 @@ func (p *backupPlanner) readBase(ctx context.Context) error {
 		p.base.none = fmt.Sprintf("restore point %s is of another cluster: its ClusterId is %d, and this one's %d", id, m.Cluster.ID, leader.ClusterID)
 	case m.Repository.NativeName != p.repository.Native:
 		p.base.none = fmt.Sprintf("restore point %s was made in repository %q", id, m.Repository.NativeName)
-	case binaryMeta(leader.Version) || binaryMeta(m.Cluster.Version):
+	case !p.look && (binaryMeta(leader.Version) || binaryMeta(m.Cluster.Version)):
 		p.base.none = "StarRocks before 3.1 does not tell the schema of what it backs up"
 	default:
 		return p.useBase(ctx, m)
@@ -77,23 +77,38 @@ func (p *backupPlanner) useBase(ctx context.Context, m restorepoint.Manifest) er
 	return nil
 }
 
-// newestPoint is the newest restore point that a backup of what was asked for made: not what a restore saved before it
-// overwrote, and none that was adopted. "" if there is none.
-func newestPoint(ctx context.Context, store storage.Store, cluster string) (string, error) {
+// maxBases bounds the restore points of which newestPoint reads the selection.
+const maxBases = 100
+
+// newestPoint is the newest restore point, complete or not, of a backup that selected all that is selected now: backups of
+// different databases, by turns, do not make each other full. If there is none, the newest that a backup made. Never what
+// a restore saved before it overwrote, nor an adopted point. "" if there is none.
+func newestPoint(ctx context.Context, store storage.Store, cluster string, selected restorepoint.Selection) (string, error) {
 	files, err := pointFiles(ctx, store, cluster)
 	if err != nil {
 		return "", err
 	}
-	for _, id := range slices.Backward(files.ids) {
-		summary, err := readSummary(ctx, store, cluster, id)
+	newest, looked := "", 0
+	for summary, err := range newestFirst(ctx, store, cluster, files.ids) {
 		if err != nil {
-			return "", fmt.Errorf("restore point %s: %w", id, err)
+			return "", err
 		}
-		if summary.Tags[spec.TagBeforeOverwrite] == "" && summary.Origin != restorepoint.OriginAdopted {
-			return id, nil
+		if summary.Tags[spec.TagBeforeOverwrite] != "" || summary.Origin == restorepoint.OriginAdopted {
+			continue
+		}
+		held, known, err := pointSelection(ctx, store, cluster, summary.ID)
+		switch {
+		case err != nil:
+			return "", err
+		case known && held.Covers(selected):
+			return summary.ID, nil
+		}
+		newest = cmp.Or(newest, summary.ID)
+		if looked++; looked == maxBases {
+			break
 		}
 	}
-	return "", nil
+	return newest, nil
 }
 
 // snapshotThere looks whether a native snapshot can still be referred to.
@@ -140,7 +155,7 @@ func (p *backupPlanner) increment(ctx context.Context, plan *Plan) error {
 	schemas := &schemaReader{fe: p.cluster.FE, database: plan.Database}
 	carried := map[restorepoint.Place]bool{}
 	for _, t := range plan.Tables {
-		live := restorepoint.Live{Table: t.Table}
+		live := restorepoint.Live{Table: t.Table, Look: p.look}
 		live.Partitions = parts[t.Table.Name]
 		delta, err := p.compare(ctx, schemas, plan.Database, live)
 		if err != nil {
@@ -186,7 +201,9 @@ func (p *backupPlanner) tell(database, table string, d restorepoint.Delta) {
 		p.out.Tables = append(p.out.Tables, spec.TableChange{Database: database, Table: table, BackedUp: len(d.Changed), Carried: len(d.Carried), Full: d.Full, Why: d.Why})
 	}
 	for _, name := range d.Gone {
-		p.gone(database + "." + table + "/" + name)
+		if name != starrocks.ShadowPartition && p.selection.Partition(database, table, name) {
+			p.gone(database + "." + table + "/" + name)
+		}
 	}
 }
 
@@ -260,6 +277,8 @@ func (s *schemaReader) read(ctx context.Context, live *restorepoint.Live) error 
 		live.NoIndexes = err.Error()
 	case s.denied != "":
 		live.NoIndexes = s.denied
+	case len(list) == 0:
+		live.NoIndexes = "SHOW PROC tells none"
 	}
 	live.Indexes = restorepoint.LiveIndexes(live.Name, list)
 	return nil

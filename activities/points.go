@@ -1,10 +1,14 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
+	"strings"
+	"time"
 
 	"starkeep/restorepoint"
 	"starkeep/storage"
@@ -23,16 +27,15 @@ func choosePoint(ctx context.Context, store storage.Store, cluster, point string
 		return "", err
 	}
 	var chosen []string
-	for _, id := range slices.Backward(files.ids) {
-		summary, err := readSummary(ctx, store, cluster, id)
+	for summary, err := range newestFirst(ctx, store, cluster, files.ids) {
 		if err != nil {
-			return "", fmt.Errorf("restore point %s: %w", id, err)
+			return "", err
 		}
 		if !newest(summary) {
 			continue
 		}
-		if chosen = append(chosen, id); len(chosen) > back {
-			return id, nil
+		if chosen = append(chosen, summary.ID); len(chosen) > back {
+			return summary.ID, nil
 		}
 	}
 	switch {
@@ -43,6 +46,46 @@ func choosePoint(ctx context.Context, store storage.Store, cluster, point string
 		return "", fail(spec.ErrorSnapshotMissing, "none of the %d restore points of cluster %s is complete; name one (`starkeep backup list`) to restore what it has", len(files.ids), cluster)
 	}
 	return "", fail(spec.ErrorSnapshotMissing, "cluster %s has no restore point in this repository", cluster)
+}
+
+// newestFirst goes through restore points of which the ids are given, oldest first. Ids tell the second; of one second
+// the point that was created later comes first.
+func newestFirst(ctx context.Context, store storage.Store, cluster string, ids []string) iter.Seq2[restorepoint.PointSummary, error] {
+	return func(yield func(restorepoint.PointSummary, error) bool) {
+		for to := len(ids); to > 0; {
+			from := to - 1
+			for from > 0 && secondOf(ids[from-1]).Equal(secondOf(ids[from])) {
+				from--
+			}
+			var group []restorepoint.PointSummary
+			for _, id := range ids[from:to] {
+				summary, err := readSummary(ctx, store, cluster, id)
+				if err != nil {
+					yield(summary, fmt.Errorf("restore point %s: %w", id, err))
+					return
+				}
+				group = append(group, summary)
+			}
+			slices.SortFunc(group, laterFirst)
+			for _, summary := range group {
+				if !yield(summary, nil) {
+					return
+				}
+			}
+			to = from
+		}
+	}
+}
+
+// secondOf is the time in a restore point's id.
+func secondOf(id string) time.Time {
+	t, _ := restorepoint.ParsePointID(id)
+	return t
+}
+
+// laterFirst orders restore points of one second.
+func laterFirst(a, b restorepoint.PointSummary) int {
+	return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), strings.Compare(b.ID, a.ID))
 }
 
 // newest tells the points that "latest" may mean: complete ones that a backup made, not those made of what a restore was
@@ -89,6 +132,41 @@ func readSummary(ctx context.Context, store storage.Store, cluster, id string) (
 	}
 	defer body.Close()
 	return restorepoint.DecodeSummary(body)
+}
+
+// pointSelection is what the backup of a restore point selected; of one that was resumed, and does not say it itself, what
+// its parent did. known is false for adopted points, and where the parent is gone.
+func pointSelection(ctx context.Context, store storage.Store, cluster, id string) (selected restorepoint.Selection, known bool, err error) {
+	for id != "" {
+		head, err := readHead(ctx, store, cluster, id)
+		switch {
+		case errors.Is(err, storage.ErrNotFound):
+			return selected, false, nil
+		case err != nil:
+			return selected, false, fmt.Errorf("restore point %s: %w", id, err)
+		case head.Origin == restorepoint.OriginAdopted:
+			return selected, false, nil
+		}
+		asked, err := head.Asked()
+		if err != nil {
+			return selected, false, err
+		}
+		if asked.Resume == "" {
+			selected, err = restorepoint.NewSelection(asked.Include, asked.Exclude)
+			return selected, err == nil, nil
+		}
+		id = asked.Resume
+	}
+	return selected, false, nil
+}
+
+func readHead(ctx context.Context, store storage.Store, cluster, id string) (restorepoint.PointHead, error) {
+	body, err := store.Get(ctx, restorepoint.ManifestKey(cluster, id), 0, -1)
+	if err != nil {
+		return restorepoint.PointHead{}, err
+	}
+	defer body.Close()
+	return restorepoint.ReadHead(body)
 }
 
 // readManifest reads a restore point. SnapshotMissing if there is none of that id.

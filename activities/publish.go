@@ -81,7 +81,7 @@ func (p *publisher) publish(ctx context.Context, a *Activities) (Published, erro
 		return Published{}, err
 	}
 	p.manifest = restorepoint.Manifest{
-		ID: p.in.Point, Cluster: restorepoint.Cluster{Name: p.in.Spec.Cluster}, CreatedAt: p.in.Created.UTC().Truncate(time.Second),
+		ID: p.in.Point, Cluster: restorepoint.Cluster{Name: p.in.Spec.Cluster}, CreatedAt: p.in.Created.UTC().Truncate(time.Millisecond),
 		Repository: restorepoint.Repository{Name: p.repository.Name, NativeName: p.repository.Native, Location: p.repository.Location},
 		Tags:       p.in.Spec.Tags, Spec: raw,
 	}

@@ -51,6 +51,9 @@ func AdoptedTables(info *starrocks.Info, meta *starrocks.Meta, bytes map[int64]i
 			tables = append(tables, t)
 		}
 	}
+	for _, name := range meta.Functions {
+		left = append(left, NotCovered{info.Database, name, "function", "functions of adopted snapshots are not restored; keep its CREATE FUNCTION"})
+	}
 	SortTables(tables)
 	return tables, left, nil
 }

@@ -56,6 +56,24 @@ func TestAdoptedTablesOfARecordedSnapshot(t *testing.T) {
 	}
 }
 
+// What is no table is named, with what to do about it.
+func TestWhatIsNotAdoptedIsNamed(t *testing.T) {
+	info, meta := recordedSnapshot(t)
+	meta.Tables["v"] = starrocks.MetaTable{Name: "v", Class: "View", Definition: "SELECT 1"}
+	meta.Tables["m"] = starrocks.MetaTable{Name: "m", Class: "MaterializedView"}
+	meta.Functions = []string{"plus"}
+	info.Tables = append(info.Tables, starrocks.InfoTable{Name: "v"}, starrocks.InfoTable{Name: "m"})
+	tables, left, err := AdoptedTables(info, meta, nil)
+	if err != nil || len(tables) != 1 || len(left) != 3 {
+		t.Fatalf("%+v, %+v, %v", tables, left, err)
+	}
+	for i, want := range []NotCovered{{info.Database, "v", "view", "SELECT 1"}, {info.Database, "m", "materialized view", "after its base tables"}, {info.Database, "plus", "function", "CREATE FUNCTION"}} {
+		if got := left[i]; got.Name != want.Name || got.Kind != want.Kind || got.Database != want.Database || !strings.Contains(got.Reason, want.Reason) {
+			t.Errorf("%+v, want %+v", got, want)
+		}
+	}
+}
+
 func TestFilesThatDoNotBelongTogetherAreNotAdopted(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*starrocks.Info, *starrocks.Meta)

@@ -18,8 +18,12 @@ type CatchUp struct {
 	Objects    []string // views and functions, "db.name"
 }
 
-// maxNamed is how many partitions of a table are named; of more, the table is brought as a whole.
-const maxNamed = 200
+// maxNamed is how many partitions of a table are named, and maxPatterns of all tables; of more, tables are brought as a
+// whole: patterns are an input of Restore, which histories hold.
+const (
+	maxNamed    = 200
+	maxPatterns = 5000
+)
 
 // CatchUpTo compares two complete restore points of one cluster; applied is nil where the target holds nothing. A
 // partition is the same if it lies in the same native snapshot: what was backed up since is brought again.
@@ -72,7 +76,7 @@ func (c *CatchUp) table(database string, was *Table, t Table) {
 		c.Unnamed = append(c.Unnamed, database+"."+t.Name)
 		return
 	}
-	if whole || len(changed) > maxNamed || len(changed) == len(t.Partitions) {
+	if whole || len(changed) > maxNamed || len(c.Include) >= maxPatterns || len(changed) == len(t.Partitions) {
 		changed = t.Partitions
 		c.Include = append(c.Include, Pattern{Database: database, Table: t.Name}.String())
 	} else {

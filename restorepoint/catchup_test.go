@@ -1,6 +1,7 @@
 package restorepoint
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -47,6 +48,32 @@ func TestWhatATargetMustCatchUpWith(t *testing.T) {
 				t.Errorf("gone %q, want %q", got.Gone, c.gone)
 			}
 		})
+	}
+}
+
+// Patterns are an input, which histories hold: there are not many of them.
+func TestManyChangesAreNamedByTheirTables(t *testing.T) {
+	var was, is Manifest
+	was.Databases, is.Databases = []Database{{Name: "d"}}, []Database{{Name: "d"}}
+	for i := range 100 {
+		name := fmt.Sprintf("t%03d", i)
+		table := func(snapshot string) Table {
+			t := Table{Name: name, ID: 1, Schema: "s", DDL: eventsDDL}
+			for n := range 300 {
+				p := Partition{Name: fmt.Sprint("p", n), Snapshot: "s1"}
+				if n < 150 {
+					p.Snapshot = snapshot
+				}
+				t.Partitions = append(t.Partitions, p)
+			}
+			return t
+		}
+		was.Databases[0].Tables = append(was.Databases[0].Tables, table("s1"))
+		is.Databases[0].Tables = append(is.Databases[0].Tables, table("s2"))
+	}
+	c := CatchUpTo(&was, is)
+	if len(c.Include) > maxPatterns+300 || c.Tables != 100 || c.Include[0] != "d.t000/p0" || c.Include[len(c.Include)-1] != "d.t099" {
+		t.Errorf("%d patterns of %d tables, the last is %s", len(c.Include), c.Tables, c.Include[len(c.Include)-1])
 	}
 }
 

@@ -14,6 +14,8 @@ type Live struct {
 	Table
 	// NoIndexes says why the schema versions are not known; "" if they are.
 	NoIndexes string
+	// Look is for seeing what was loaded, not for backing up: what cannot be told counts as unchanged.
+	Look bool
 }
 
 // Delta says what an incremental backup does to a table.
@@ -41,17 +43,20 @@ type Delta struct {
 //
 // lost tells native snapshots that are gone from the repository.
 func Compare(point string, base *Table, live Live, lost func(label string) bool) Delta {
-	names := namesOf(live.Partitions)
+	var d Delta
 	full := func(format string, args ...any) Delta {
-		return Delta{Full: true, Why: fmt.Sprintf(format, args...), Changed: names}
+		return Delta{Full: true, Why: fmt.Sprintf(format, args...), Changed: namesOf(live.Partitions), Gone: d.Gone}
 	}
-	switch {
-	case base == nil:
+	if base == nil {
 		return full("restore point %s does not hold it", point)
+	}
+	d.Gone = gone(*base, live.Partitions)
+	switch {
 	case base.ID != live.ID:
 		return full("it was created anew, restored or exchanged: its id was %d and is %d", base.ID, live.ID)
 	case !sameDefinition(base.DDL, live.DDL):
 		return full("its definition has changed")
+	case live.Look && (len(base.Indexes) == 0 || live.NoIndexes != ""):
 	case base.Schema == "" || len(base.Indexes) == 0:
 		return full("restore point %s does not know the versions of its schema", point)
 	case live.NoIndexes != "":
@@ -63,13 +68,12 @@ func Compare(point string, base *Table, live Live, lost func(label string) bool)
 	for _, p := range base.Partitions {
 		saved[p.Name] = p
 	}
-	d := Delta{Gone: gone(*base, live.Partitions)}
 	changes := map[string]int{}
 	for _, p := range live.Partitions {
 		old, known := saved[p.Name]
 		change, doubt := changeNew, ""
 		if known {
-			change, doubt = comparePartition(old, p)
+			change, doubt = comparePartition(old, p, live.Look)
 		}
 		switch {
 		case doubt != "":
@@ -95,8 +99,9 @@ const (
 	changeCreated = "created anew" // dropped and added, truncated, or exchanged
 )
 
-// comparePartition says how a partition has changed since it was saved: "" if not at all. doubt says why that cannot be told.
-func comparePartition(saved, p Partition) (change, doubt string) {
+// comparePartition says how a partition has changed since it was saved: "" if not at all. doubt says why that cannot be
+// told; a look has none about times that are not known.
+func comparePartition(saved, p Partition, look bool) (change, doubt string) {
 	was := map[int64]Physical{}
 	for _, ph := range saved.Physical {
 		was[ph.ID] = ph
@@ -114,6 +119,7 @@ func comparePartition(saved, p Partition) (change, doubt string) {
 		case ph.Version > old.Version && change == "":
 			change = changeLoaded
 		case ph.Version > old.Version:
+		case look && (old.VisibleAt == 0 || ph.VisibleAt == 0):
 		case old.VisibleAt == 0 || ph.VisibleAt == 0:
 			return "", fmt.Sprintf("it is not known when partition %s got its version %d", p.Name, ph.Version)
 		case ph.VisibleAt != old.VisibleAt:

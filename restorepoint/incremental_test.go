@@ -76,6 +76,12 @@ func TestWhatAnIncrementalBackupTakes(t *testing.T) {
 		"back and forth, past the saved one": {change: func(_ *Table, l *Live) {
 			l.Partitions[0].Physical[0] = Physical{ID: 11, Version: 9, VisibleAt: 7000}
 		}, why: "1 loaded since", changed: "p1", carried: "p2"},
+		"dropped, created and smaller": {change: func(_ *Table, l *Live) { l.ID, l.Partitions = 8, l.Partitions[:1] }, full: true, why: "its id was 7 and is 8", changed: "p1", gone: "p2"},
+		"a look, and nothing is known": {change: func(b *Table, l *Live) {
+			l.Look, b.Indexes, b.Schema, b.Partitions[0].Physical[0].VisibleAt = true, nil, "", 0
+		}, carried: "p1 p2"},
+		"a look without OPERATE":      {change: func(_ *Table, l *Live) { l.Look, l.NoIndexes = true, "needs OPERATE" }, carried: "p1 p2"},
+		"a look sees loads":           {change: func(_ *Table, l *Live) { l.Look, l.NoIndexes, l.Partitions[0].Physical[0].Version = true, "x", 5 }, why: "1 loaded since", changed: "p1", carried: "p2"},
 		"its native snapshot is gone": {lost: "s1", why: "gone from the repository", changed: "p1", carried: "p2"},
 	} {
 		t.Run(name, func(t *testing.T) {

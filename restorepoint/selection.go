@@ -133,6 +133,22 @@ func (s Selection) Partition(database, table, partition string) bool {
 	return !IsBeside(table) && covers(s.Include, database, table, partition) && !covers(s.Exclude, database, table, partition)
 }
 
+// Covers tells whether everything that another selection means, now or later, is meant by this one too. It may say no
+// where that is so.
+func (s Selection) Covers(o Selection) bool {
+	for _, p := range o.Include {
+		if !covers(s.Include, p.Database, p.Table, p.Partition) {
+			return false
+		}
+	}
+	for _, p := range s.Exclude {
+		if !covers(o.Exclude, p.Database, p.Table, p.Partition) {
+			return false
+		}
+	}
+	return true
+}
+
 // Unmatched lists the include patterns that cover none of the partitions seen, each given as database, table and
 // partition (a table without partitions: partition ""). What Exclude takes away counts as seen: the pattern is right.
 func (s Selection) Unmatched(seen func(yield func(database, table, partition string) bool)) []Pattern {

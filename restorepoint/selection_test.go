@@ -126,6 +126,41 @@ func FuzzParsePattern(f *testing.F) {
 	})
 }
 
+func TestSelectionsThatCoverOthers(t *testing.T) {
+	selection := func(include, exclude string) Selection {
+		s, err := NewSelection(strings.Fields(include), strings.Fields(exclude))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	for _, c := range []struct {
+		include, exclude   string
+		include2, exclude2 string
+		covers             bool
+	}{
+		{"", "", "", "", true},
+		{"", "", "sales.orders", "", true},
+		{"sales", "", "", "", false},
+		{"sales", "", "sales.*", "", true},
+		{"sales web", "", "web sales.orders/p1", "", true},
+		{"sa*", "", "sales", "", true},
+		{"sa*", "", "s*", "", false},
+		{"s*", "", "sa*", "", true},
+		{"*les", "", "sa*", "", false},
+		{"sales.orders", "", "sales", "", false},
+		{"", "tmp", "", "tmp", true},
+		{"", "tmp.x", "", "tmp", true},
+		{"", "tmp", "", "", false},
+		{"", "", "", "tmp", true},
+		{"sales.t/p1", "", "sales.t", "", false},
+	} {
+		if got := selection(c.include, c.exclude).Covers(selection(c.include2, c.exclude2)); got != c.covers {
+			t.Errorf("%q but %q covers %q but %q: %t", c.include, c.exclude, c.include2, c.exclude2, got)
+		}
+	}
+}
+
 func orX(name string) string {
 	if name == "" {
 		return "x"

@@ -42,7 +42,7 @@ func (c *cli) backupRun() *cobra.Command {
 	f.StringArrayVar(&in.Exclude, "exclude", nil, "what to leave out (`PATTERN`), in the same grammar; repeatable, wins over --include")
 	f.StringVar(&in.Resume, "resume", "", "partial restore `POINT` to complete: only what it lacks is backed up")
 	f.BoolVar(&in.Incremental, "incremental", false, "back up only what has changed since the newest restore point, and carry the rest over by reference")
-	f.StringVar(&in.Base, "base", "", "restore `POINT` that --incremental compares with (default the newest)")
+	f.StringVar(&in.Base, "base", "", "restore `POINT` that --incremental compares with (default the newest that holds as much)")
 	f.StringVar(&in.Fingerprint, "fingerprint", "", "`HOW` to fingerprint the rows of each partition, which a restore then compares: sample (about one row in 16) or full (default: rows are only counted)")
 	f.StringArrayVar(&tags, "tag", nil, "`KEY=VALUE` kept with the restore point; repeatable")
 	f.StringVar(&in.OnBusy, "on-busy", "", "what to `do` when another job holds a database: wait (default) or fail")

@@ -65,6 +65,9 @@ func (m *migration) run(ctx workflow.Context) (again bool, err error) {
 		}
 	}
 	for !m.state.Switch {
+		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+			return true, nil
+		}
 		if m.ready() {
 			if err := m.wait(ctx); err != nil {
 				return false, err
@@ -75,9 +78,6 @@ func (m *migration) run(ctx workflow.Context) (again bool, err error) {
 		}
 		if err := m.advance(ctx, spec.PhaseCatchUp); err != nil {
 			return false, err
-		}
-		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() && !m.state.Switch {
-			return true, nil
 		}
 	}
 	return false, m.finish(ctx)

@@ -2,6 +2,8 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -104,8 +106,42 @@ func (m *migration) backUp(ctx workflow.Context, numbers *spec.MigrateRound) (st
 }
 
 // bring restores on the target. What is there from an earlier round is exchanged; before the first one nothing may be
-// there, unless the operator has said so.
+// there, unless the operator has said so. Partitions that do not fit into the target's table, as its plan says before it
+// touches anything, come with their whole table.
 func (m *migration) bring(ctx workflow.Context, numbers *spec.MigrateRound, point string, include []string) error {
+	out, err := m.restore(ctx, numbers, m.childName(ctx, numbers), point, include)
+	if kind, _ := typeOf(err); kind != spec.ErrorInvalidSpec {
+		return err
+	}
+	tables := m.wholeTables(include, out.Plan)
+	if slices.Equal(tables, include) {
+		return err
+	}
+	_, err = m.restore(ctx, numbers, m.childName(ctx, numbers)+"-whole", point, tables)
+	return err
+}
+
+// wholeTables names tables instead of their partitions, where the plan refuses the partitions.
+func (m *migration) wholeTables(include []string, plan []spec.PlannedTable) []string {
+	var list []string
+	whole := map[string]bool{}
+	for _, row := range plan {
+		single := slices.ContainsFunc(include, func(pattern string) bool { return strings.HasPrefix(pattern, row.From+"/") })
+		if row.Action == spec.ActionRefuse && single && !whole[row.From] {
+			whole[row.From] = true
+			list = append(list, row.From)
+			m.warn("%s is brought over whole: %s", row.From, row.Note)
+		}
+	}
+	for _, pattern := range include {
+		if table, _, _ := strings.Cut(pattern, "/"); !whole[table] {
+			list = append(list, pattern)
+		}
+	}
+	return list
+}
+
+func (m *migration) restore(ctx workflow.Context, numbers *spec.MigrateRound, name, point string, include []string) (spec.RestoreResult, error) {
 	in := spec.Restore{
 		Cluster: m.in.To, Repository: m.in.Repository, SourceCluster: m.in.From, Point: point, Include: include, Rename: m.in.Rename,
 		OnExisting: spec.OnExistingSwap, NoSafetyPoint: true, AllowAutoIncrementReset: true, ReplicationNum: m.in.ReplicationNum, SkipGrants: m.in.SkipGrants,
@@ -115,7 +151,7 @@ func (m *migration) bring(ctx workflow.Context, numbers *spec.MigrateRound, poin
 		in.OnExisting = spec.OnExistingFail
 	}
 	var out spec.RestoreResult
-	err := m.child(ctx, spec.RestoreWorkflow, spec.RestoreID(m.in.To, m.childName(ctx, numbers)), in, &out)
+	err := m.child(ctx, spec.RestoreWorkflow, spec.RestoreID(m.in.To, name), in, &out)
 	if err != nil {
 		detailsOf(err, &out)
 	}
@@ -125,7 +161,7 @@ func (m *migration) bring(ctx workflow.Context, numbers *spec.MigrateRound, poin
 	for _, w := range out.Warnings {
 		m.warn("%s", w)
 	}
-	return err
+	return out, err
 }
 
 // placed tells whether a restore has, or may have, made a table. One that was refused as a whole has not, nor one that was

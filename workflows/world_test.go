@@ -36,11 +36,12 @@ type world struct {
 	backupPlan  activities.BackupPlan
 	restorePlan activities.RestorePlan
 
-	report    func(activities.ReportInput) error                   // how storing the proof goes
-	reported  activities.ReportInput                               //
-	drill     activities.DrillPlan                                 //
-	drilled   activities.DrillOutcome                              //
-	planned   func() error                                         // how planning goes
+	report    func(activities.ReportInput) error // how storing the proof goes
+	reported  activities.ReportInput             //
+	drill     activities.DrillPlan               //
+	drilled   activities.DrillOutcome            //
+	planned   func() error                       // how planning goes
+	replan    func(activities.PlanRestoreInput, activities.RestorePlan) activities.RestorePlan
 	ensured   func() error                                         // how EnsureDatabase goes
 	created   func() (activities.EnsuredRepository, error)         // how EnsureRepository goes
 	prepare   func(activities.UnitRef) error                       //
@@ -149,8 +150,11 @@ func (w *world) onPlanBackup(_ context.Context, in activities.PlanBackupInput) (
 	return w.backupPlan, nil
 }
 
-func (w *world) onPlanRestore(context.Context, activities.PlanRestoreInput) (activities.RestorePlan, error) {
+func (w *world) onPlanRestore(_ context.Context, in activities.PlanRestoreInput) (activities.RestorePlan, error) {
 	w.note("plan")
+	if w.replan != nil {
+		return w.replan(in, w.restorePlan), nil
+	}
 	if w.planned != nil {
 		return w.restorePlan, w.planned()
 	}

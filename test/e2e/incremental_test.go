@@ -102,7 +102,7 @@ func TestAnIncrementalBackupSeesThroughDisguises(t *testing.T) {
 	b.StartWorker(t)
 	const ddl = " (dt DATE NOT NULL, v BIGINT) DUPLICATE KEY(dt) PARTITION BY RANGE(dt) (PARTITION p1 VALUES LESS THAN ('2026-02-01'), PARTITION p2 VALUES LESS THAN ('2026-03-01')) DISTRIBUTED BY HASH(dt) BUCKETS 1 PROPERTIES(\"replication_num\"=\"1\")"
 	b.Must(t, "CREATE DATABASE g")
-	tables := []string{"same", "truncated", "readded", "recreated", "swapped", "other", "columned", "replaced", "overwritten", "dropped"}
+	tables := []string{"same", "truncated", "readded", "recreated", "swapped", "other", "columned", "replaced", "overwritten", "recovered", "rolled", "widened", "renamed", "dropped"}
 	for _, name := range tables {
 		b.Must(t, "CREATE TABLE g."+name+ddl)
 		b.Must(t, "INSERT INTO g."+name+" VALUES ('2026-01-05', 1), ('2026-02-05', 2)")
@@ -123,7 +123,17 @@ func TestAnIncrementalBackupSeesThroughDisguises(t *testing.T) {
 	b.Must(t, "ALTER TABLE g.columned ADD COLUMN w BIGINT")
 	b.Must(t, "ALTER TABLE g.columned DROP COLUMN w")
 	b.Must(t, "INSERT OVERWRITE g.replaced PARTITION(p2) SELECT * FROM g.same PARTITION(p2)")
+	b.Must(t, "DROP TABLE g.recovered")
+	b.Must(t, "RECOVER TABLE g.recovered") // the very same table
+	b.Must(t, "ALTER TABLE g.rolled ADD ROLLUP r (v)")
+	b.Must(t, "ALTER TABLE g.widened MODIFY COLUMN v LARGEINT")
+	b.Must(t, "ALTER TABLE g.renamed RENAME new_name")
 	b.Must(t, "DROP TABLE g.dropped")
+	eventually(t, "ALTER TABLE", func() bool {
+		rolled, _ := b.Sim.Query("SHOW ALTER TABLE ROLLUP FROM g")
+		widened, _ := b.Sim.Query("SHOW ALTER TABLE COLUMN FROM g")
+		return strings.Contains(fmt.Sprint(rolled), "FINISHED") && strings.Contains(fmt.Sprint(widened), "FINISHED")
+	})
 	// A restore in place takes the version back, and a load gives it to other rows.
 	b.Must(t, "INSERT INTO g.overwritten VALUES ('2026-01-06', 8)")
 	second, err := runBackup(t, b, spec.Backup{Include: []string{"g.overwritten"}})
@@ -150,16 +160,17 @@ func TestAnIncrementalBackupSeesThroughDisguises(t *testing.T) {
 		"truncated": "1+1: 1 created anew", "readded": "1+1: 1 created anew", "recreated": "2+0 full: it was created anew",
 		"swapped": "2+0 full: it was created anew", "other": "2+0 full: it was created anew", "columned": "2+0 full: its schema has changed",
 		"replaced": "1+1: 1 created anew", "overwritten": "2+0 full: partition p2",
+		"rolled": "2+0 full: its schema has changed: rollup r is new", "widened": "2+0 full: its definition has changed", "new_name": "2+0 full: restore point " + first.Point + " does not hold it",
 	} {
 		if !strings.HasPrefix(got["g."+name], want) {
 			t.Errorf("%s: %q, want %q", name, got["g."+name], want)
 		}
 	}
-	if out.Unchanged != 1 || !slices.Equal(out.Gone, []string{"g.dropped"}) || len(got) != 8 {
+	if out.Unchanged != 2 || !slices.Equal(out.Gone, []string{"g.dropped", "g.renamed"}) || len(got) != 11 {
 		t.Errorf("unchanged %d, gone %q, changed %q", out.Unchanged, out.Gone, got)
 	}
 	want := map[string]string{}
-	for _, name := range tables[:len(tables)-1] {
+	for _, name := range append(tables[:len(tables)-2], "new_name") {
 		want[name] = b.Sim.Content("g", name)
 	}
 	if _, err := runRestore(t, b, spec.Restore{Point: out.Point, Rename: map[string]string{"g": "h"}}); err != nil {

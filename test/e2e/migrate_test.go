@@ -145,6 +145,9 @@ func TestAMigrationCatchesUpWithLoadsAndSwitches(t *testing.T) {
 		"DROP TABLE parts.plain",
 		"CREATE TABLE parts.plain (k BIGINT, w INT) DUPLICATE KEY(k) DISTRIBUTED BY HASH(k) BUCKETS 1 PROPERTIES('replication_num'='1')",
 		"INSERT INTO parts.plain VALUES (9, 9)",
+		"ALTER TABLE parts.sums DROP PARTITION p20260101", // another one takes its range
+		"ALTER TABLE parts.sums ADD PARTITION january VALUES [('2026-01-01'), ('2026-01-02'))",
+		"INSERT INTO parts.sums VALUES ('2026-01-01', 3)",
 	} {
 		b.Must(t, sql)
 	}
@@ -161,8 +164,11 @@ func TestAMigrationCatchesUpWithLoadsAndSwitches(t *testing.T) {
 		tables = append(tables, [2]string{"parts", name})
 	}
 	m.sameOnBoth(tables...)
-	if !slices.Contains(out.Removed, "sales.gone") || !slices.Contains(out.Removed, "parts.ranges/p20260105") || len(out.Dropped) != 2 {
+	if !slices.Contains(out.Removed, "sales.gone") || !slices.Contains(out.Removed, "parts.ranges/p20260105") || len(out.Dropped) != 3 {
 		t.Errorf("removed %q, dropped %q", out.Removed, out.Dropped)
+	}
+	if !strings.Contains(strings.Join(out.Warnings, "\n"), "parts.sums is brought over whole: the range of partition january overlaps that of p20260101") {
+		t.Errorf("warnings: %q", out.Warnings)
 	}
 	if rows, err := other.Query("SELECT * FROM sales.totals"); err != nil || len(rows) == 0 {
 		t.Errorf("the view on the target: %v, %v", rows, err)
@@ -202,6 +208,29 @@ func TestALoadAfterTheLastRoundIsNamed(t *testing.T) {
 		t.Errorf("what was brought over is whole: %+v", out.Proof)
 	}
 	m.sameOnBoth([2]string{"sales", "orders"})
+}
+
+// Before 3.1 nothing tells the schema of what was backed up: each round is full, and what is loaded meanwhile is seen all the same.
+func TestAMigrationFromAnOldVersion(t *testing.T) {
+	b := testbed.Start(t, testbed.Options{Version: "2.5.22-a1b2c3d"})
+	other := b.AddCluster(t, otherCluster, testbed.Options{})
+	b.StartWorker(t)
+	sales(t, b)
+	m := startMigration(t, b, other, spec.Migrate{Include: []string{"sales"}, Settle: spec.Duration(10 * time.Millisecond), Interval: spec.Duration(time.Hour)})
+	m.until("the switch to be possible", func(p spec.MigrateProgress) bool { return p.Ready })
+	if p := m.progress(); len(p.Rounds) != 1 || !p.Look.Same() {
+		t.Errorf("nothing was loaded: %+v", p)
+	}
+	b.Must(t, "INSERT INTO sales.orders VALUES ('2026-01-20', 7, 'Lyon', 70)")
+	m.send(spec.UpdateSwitch)
+	out, err := m.ended()
+	if err != nil || !out.Switched || out.Late != nil || out.Proof.DifferCount != 0 || out.Rounds[1].BackedUp != out.Rounds[0].BackedUp {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	m.sameOnBoth([2]string{"sales", "orders"}, [2]string{"sales", "customers"})
+	if !strings.Contains(strings.Join(out.Warnings, "\n"), "each round is a full backup") {
+		t.Errorf("warnings: %q", out.Warnings)
+	}
 }
 
 func TestAnAbortedMigrationLeavesTheSourceAsItIs(t *testing.T) {

@@ -127,19 +127,33 @@ func TestResumeOfAnAutomaticallyPartitionedTable(t *testing.T) {
 // starkeep runs the CLI against the bed's Temporal server, and answers its stdout and exit code.
 func starkeep(t *testing.T, b *testbed.Bed, args ...string) ([]byte, int) {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "starkeep")
+	out, said, code := command{buildCLI(t)}.run(t, b, args...)
+	if code != 0 {
+		t.Logf("starkeep %s: exit code %d\n%s", strings.Join(args, " "), code, said)
+	}
+	return out, code
+}
+
+func buildCLI(t *testing.T) (binary string) {
+	t.Helper()
+	binary = filepath.Join(t.TempDir(), "starkeep")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "starkeep/starter")
 	build.Dir = testbed.Root(t)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the CLI: %v\n%s", err, out)
 	}
-	command := exec.CommandContext(t.Context(), binary, args...)
-	command.Env = append(command.Environ(), "TEMPORAL_ADDRESS="+b.Temporal)
-	var said bytes.Buffer
-	command.Stderr = &said
-	out, err := command.Output()
-	if err != nil {
-		t.Logf("starkeep %s: %v\n%s", strings.Join(args, " "), err, said.String())
-	}
-	return out, command.ProcessState.ExitCode()
+	return binary
+}
+
+// command is a program that speaks to the bed's Temporal server.
+type command struct{ binary string }
+
+// run answers what it writes to stdout and stderr, and its exit code.
+func (c command) run(t *testing.T, b *testbed.Bed, args ...string) (out, said []byte, code int) {
+	cmd := exec.CommandContext(t.Context(), c.binary, args...)
+	cmd.Env = append(cmd.Environ(), "TEMPORAL_ADDRESS="+b.Temporal)
+	var errors bytes.Buffer
+	cmd.Stderr = &errors
+	out, _ = cmd.Output()
+	return out, errors.Bytes(), cmd.ProcessState.ExitCode()
 }

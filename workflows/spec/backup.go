@@ -17,10 +17,11 @@ type Backup struct {
 	Exclude []string `json:"exclude,omitempty"`
 	// Resume names a partial restore point: exactly what it lacks is backed up, the rest is carried over by reference.
 	Resume string `json:"resume,omitempty"`
-	// Incremental backs up only what has changed since the newest restore point of the same cluster in this repository. The
-	// rest is carried over by reference: the new point is complete in itself.
+	// Incremental backs up only what has changed since the newest restore point of the same cluster in this repository of a
+	// backup that selected as much, else the newest one. The rest is carried over by reference: the new point is complete in itself.
 	Incremental bool `json:"incremental,omitempty"`
-	// Base names the restore point that an incremental backup is compared with, instead of the newest.
+	// Base names the restore point that an incremental backup is compared with, instead of the newest of a backup that
+	// selected as much. Patterns that match nothing are then a warning: what they meant may be gone since.
 	Base string `json:"base,omitempty"`
 	// OnBusy says what to do when another job holds a database: "wait" (default) or "fail".
 	OnBusy string `json:"onBusy,omitempty"`

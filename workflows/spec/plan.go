@@ -35,7 +35,8 @@ type BackendSpace struct {
 // PlanEstimate is how long a restore may take, and how that was guessed.
 type PlanEstimate struct {
 	Seconds        int64  `json:"seconds"`
-	Statements     int    `json:"statements"` // RESTORE statements, one for each unit
+	Statements     int    `json:"statements"`              // RESTORE statements, one for each unit
+	DownloadBytes  int64  `json:"downloadBytes,omitempty"` // copied first: of units whose parts lie in several native snapshots
 	BytesPerSecond int64  `json:"bytesPerSecond"`
 	Basis          string `json:"basis"` // in words
 }

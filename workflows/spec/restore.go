@@ -30,7 +30,8 @@ type Restore struct {
 	Rename map[string]string `json:"rename,omitempty"`
 	// OnExisting says what happens to tables that exist: "swap" (default: restore beside and exchange, undoable),
 	// "fail" (refuse), "rename" (restore as <table>__restored_<point time>, exchange nothing), "overwrite" (in place, past
-	// recall; see ConfirmOverwrite). With "swap", partitions that exist are restored beside and exchanged by INSERT OVERWRITE.
+	// recall; see ConfirmOverwrite). With "swap", partitions that exist are restored beside and exchanged by INSERT OVERWRITE;
+	// so are those of a table of which the point's backup named only some.
 	OnExisting string `json:"onExisting,omitempty"`
 	// ConfirmOverwrite agrees that onExisting "overwrite" destroys what is in the tables and partitions named, and that
 	// nothing loads into them meanwhile. Without it only a dry run takes "overwrite".
