@@ -10,6 +10,7 @@ import (
 
 // table plans a table, in one or two shares.
 func (p *restorePlanner) table(plan *Plan, at *target, t restorepoint.Table, name string, whole bool) {
+	whole = whole && p.keepOthers(plan, at, t, name)
 	for _, share := range p.shares(at, t, name, whole) {
 		p.share(plan, at, share, name, whole)
 	}

@@ -2,11 +2,11 @@ package activities
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 
 	"starkeep/restorepoint"
+	"starkeep/starrocks"
 	"starkeep/workflows/spec"
 )
 
@@ -48,10 +48,16 @@ func (p *restorePlanner) readPoint(ctx context.Context) error {
 		return invalid("restore point %s was made in repository %q; StarRocks restores from a repository of that name only, profile %s is %q",
 			id, p.manifest.Repository.NativeName, p.repository.Name, p.repository.Native)
 	}
-	if err == nil && p.manifest.Origin == restorepoint.OriginAdopted {
+	if err != nil {
+		return err
+	}
+	if p.backedUp, p.backedUpKnown, err = pointSelection(ctx, p.repository.Store, source, id); err != nil {
+		return err
+	}
+	if p.manifest.Origin == restorepoint.OriginAdopted {
 		p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("restore point %s was adopted from a native snapshot; not known, and not compared: %s", id, first3(p.manifest.NotKnown)))
 	}
-	return err
+	return nil
 }
 
 // warnLacking names what is selected and missing in a partial restore point.
@@ -69,28 +75,59 @@ func (p *restorePlanner) warnLacking(selection restorepoint.Selection) {
 	}
 }
 
-// warnNamedPartitions says which tables are to be exchanged although the backup named only some of their partitions: the
-// others are then only in the old table, until the undo window ends.
-func (p *restorePlanner) warnNamedPartitions() {
-	var in spec.Backup
-	if len(p.manifest.Spec) == 0 || json.Unmarshal(p.manifest.Spec, &in) != nil {
-		return // adopted: not known
+// others lists live partitions that a swap of the table would take out though no backup meant to: the restore point holds
+// only the partitions that its backup named. unknown tells that nobody knows what the backup named.
+func (p *restorePlanner) others(source string, t restorepoint.Table, live []starrocks.Partition, name string) (others []string, unknown bool) {
+	if p.backedUpKnown && p.backedUp.Table(source, t.Name) == restorepoint.Whole {
+		return nil, false
 	}
-	backedUp, err := restorepoint.NewSelection(in.Include, in.Exclude)
-	if err != nil {
-		return
+	held := map[string]bool{}
+	for _, part := range t.Partitions {
+		if part.Name == t.Name { // the one partition of a table without partitions
+			held[name] = true
+		}
+		held[part.Name] = true
 	}
-	var names []string
-	for _, row := range p.rows {
-		database, table, _ := strings.Cut(row.From, ".")
-		if row.Action == spec.ActionSwap && backedUp.Table(database, table) == restorepoint.Some {
-			names = append(names, row.Database+"."+row.Table)
+	for _, there := range live {
+		if !held[there.Name] && !there.Temporary && there.Name != starrocks.ShadowPartition {
+			others = append(others, there.Name)
 		}
 	}
-	if len(names) > 0 {
-		p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("restore point %s holds only the partitions that its backup named of %s: a swap takes all others out of the live table (undo brings them back); "+
-			"to bring back only these partitions, name them (db.table/partition)", p.manifest.ID, first3(names)))
+	return others, !p.backedUpKnown
+}
+
+// keepOthers decides what becomes of a table that is to be exchanged as a whole, and of which the restore point lacks live
+// partitions: those that it holds are replaced, and the others stay. Where nobody knows what the backup named, the table is
+// exchanged, with a warning. It gives whole as it is from now on.
+func (p *restorePlanner) keepOthers(plan *Plan, at *target, t restorepoint.Table, name string) (whole bool) {
+	live, exists := at.tables[name]
+	if !exists || live.Kind != starrocks.KindTable || p.in.Spec.OnExisting != "" && p.in.Spec.OnExisting != spec.OnExistingSwap {
+		return true
 	}
+	others, unknown := p.others(plan.Source, t, at.partitions[name], name)
+	switch {
+	case len(others) == 0:
+		return true
+	case unknown:
+		p.warn("it is not known which partitions of %s.%s the backup of restore point %s named; a swap takes those that it lacks out of the live table (undo brings them back): %s; "+
+			"to replace single partitions, name them (db.table/partition)", plan.Database, name, p.manifest.ID, first3(others))
+		return true
+	}
+	p.named[plan.Source+"."+t.Name] = others
+	return false
+}
+
+// aboutNamed adds to a decision why single partitions are meant of a table that was asked for as a whole.
+func (p *restorePlanner) aboutNamed(from string, d decision) decision {
+	others, ok := p.named[from]
+	switch {
+	case !ok:
+	case d.action == spec.ActionRefuse:
+		d.note += fmt.Sprintf("; a swap is no choice here: the backup of restore point %s named only some of its partitions, and a swap would take out %s", p.manifest.ID, first3(others))
+	default:
+		d.note = strings.TrimPrefix(d.note+fmt.Sprintf("; its backup named only these partitions, the others stay as they are: %s", first3(others)), "; ")
+	}
+	return d
 }
 
 // lacking lists the partitions of a table that a partial restore point has not.

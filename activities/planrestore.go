@@ -51,7 +51,7 @@ func (a *Activities) PlanRestore(ctx context.Context, in PlanRestoreInput) (Rest
 		return RestorePlan{}, failure(ctx, err)
 	}
 	p := &restorePlanner{in: in, cluster: c, repository: r, plans: map[string]*Plan{}, wanted: map[string]map[string]bool{},
-		targets: map[string]*target{}, natives: map[string]*native{}, facts: map[string]restorepoint.PlanFact{}}
+		targets: map[string]*target{}, named: map[string][]string{}, natives: map[string]*native{}, facts: map[string]restorepoint.PlanFact{}}
 	plan, err := p.plan(ctx, a)
 	return plan, failure(ctx, err)
 }
@@ -61,21 +61,26 @@ type restorePlanner struct {
 	cluster    *Cluster
 	repository *Repository
 	manifest   restorepoint.Manifest
-	backends   []starrocks.Backend
-	hosts      int                        // BEs alive on different hosts
-	plans      map[string]*Plan           // by target database
-	wanted     map[string]map[string]bool // by target database: names that tables of the point have there
-	targets    map[string]*target         // by target database
-	natives    map[string]*native         // by label
-	views      []dependent                // async materialized views of the cluster
-	logical    []dependent                // logical views of the cluster
-	viewsRead  bool
-	needed     int64                            // bytes of all replicas that are restored
-	facts      map[string]restorepoint.PlanFact // of the live tables, by "db.table"
-	viewPlan   *ViewPlan
-	rows       []spec.PlannedTable
-	victims    []string // patterns of what is replaced or overwritten
-	out        RestorePlan
+
+	backedUp      restorepoint.Selection // of the point's backup
+	backedUpKnown bool
+	named         map[string][]string // "db.table" of the point that single partitions are taken of though all was asked for: the live partitions that stay
+
+	backends  []starrocks.Backend
+	hosts     int                        // BEs alive on different hosts
+	plans     map[string]*Plan           // by target database
+	wanted    map[string]map[string]bool // by target database: names that tables of the point have there
+	targets   map[string]*target         // by target database
+	natives   map[string]*native         // by label
+	views     []dependent                // async materialized views of the cluster
+	logical   []dependent                // logical views of the cluster
+	viewsRead bool
+	needed    int64                            // bytes of all replicas that are restored
+	facts     map[string]restorepoint.PlanFact // of the live tables, by "db.table"
+	viewPlan  *ViewPlan
+	rows      []spec.PlannedTable
+	victims   []string // patterns of what is replaced or overwritten
+	out       RestorePlan
 }
 
 func (p *restorePlanner) warn(format string, args ...any) {
@@ -122,7 +127,6 @@ func (p *restorePlanner) plan(ctx context.Context, a *Activities) (RestorePlan, 
 	if len(p.rows) == 0 {
 		return RestorePlan{}, fail(spec.ErrorNothingToDo, "restore point %s holds nothing that the selection names", p.manifest.ID)
 	}
-	p.warnNamedPartitions()
 	if err := p.checkObjects(ctx); err != nil {
 		return RestorePlan{}, err
 	}

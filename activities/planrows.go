@@ -24,7 +24,7 @@ func (p *restorePlanner) planOf(database, source string) (*Plan, error) {
 
 // share adds one share of a table (see shares) with its parts to the plan, or a row that says why not.
 func (p *restorePlanner) share(plan *Plan, at *target, t restorepoint.Table, name string, whole bool) {
-	d := p.decision(plan, at, t, name, whole)
+	d := p.aboutNamed(plan.Source+"."+t.Name, p.decision(plan, at, t, name, whole))
 	parts := make([]restorepoint.Part, 0, len(t.Partitions))
 	for _, part := range t.Partitions {
 		parts = append(parts, p.part(t, part))

@@ -64,8 +64,8 @@ const minMeasured = 1 << 30
 // jobTicks is how many ticks of the FE a statement takes however small it is: 16-18 s (starrocks-measured B 28).
 const jobTicks = 6
 
-// estimate guesses how long the restore takes: each statement its ticks and its bytes, statements of one database one after
-// the other, databases side by side.
+// estimate guesses how long the restore takes: each statement its ticks and its bytes, and where its snapshot is composed,
+// the copies before it; statements of one database one after the other, databases side by side.
 func (p *restorePlanner) estimate(ctx context.Context) {
 	rate, basis := p.measuredRate(ctx)
 	if rate == 0 {
@@ -78,10 +78,13 @@ func (p *restorePlanner) estimate(ctx context.Context) {
 	fixed := p.cluster.Timing.Tick.Seconds() * jobTicks
 	var all, longest float64
 	for _, d := range p.out.Databases {
-		var moved int64
-		for _, part := range p.plans[d.Database].Parts {
+		plan := p.plans[d.Database]
+		copied := plan.copied(d.Units)
+		moved := copied
+		for _, part := range plan.Parts {
 			moved += part.Bytes * int64(max(part.Replication, 1))
 		}
+		e.DownloadBytes += copied
 		took := float64(len(d.Units))*fixed + float64(moved)/float64(rate)
 		all += took
 		longest = max(longest, took)
@@ -89,7 +92,24 @@ func (p *restorePlanner) estimate(ctx context.Context) {
 	}
 	e.Seconds = int64(max(longest, all/float64(max(1, p.out.ParallelDatabases))) + 0.5)
 	e.Basis = fmt.Sprintf("%d statements of %.0f s and more, and %s/s by %s", e.Statements, fixed, spec.Bytes(rate), basis)
+	if e.DownloadBytes > 0 {
+		e.Basis += fmt.Sprintf("; %s of several snapshots are put together first, by copies", spec.Bytes(e.DownloadBytes))
+	}
 	p.out.Estimate = &e
+}
+
+// copied are the bytes of the units for which a native snapshot is composed.
+func (p *Plan) copied(units []restorepoint.Unit) (bytes int64) {
+	for _, u := range units {
+		parts := u.Of(p.Parts)
+		if p.From == "" && !restorepoint.Scattered(parts) {
+			continue
+		}
+		for _, part := range parts {
+			bytes += part.Bytes
+		}
+	}
+	return bytes
 }
 
 // measuredRate is what the restore point's own backup moved in a second; 0 if it was too small to tell.

@@ -9,7 +9,8 @@ import (
 // Meta is what a native snapshot's __meta says about its tables (facts §5.5). It is for looking; edits go through
 // RenameTables.
 type Meta struct {
-	Tables map[string]MetaTable
+	Tables    map[string]MetaTable
+	Functions []string // of the database, without arguments
 }
 
 // MetaTable is a table, materialized view or view of a __meta.

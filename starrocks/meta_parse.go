@@ -12,7 +12,13 @@ import (
 // The file's own form, as far as it is of use (facts §5.5).
 type (
 	metaFile struct {
-		Tables map[string]metaTable `json:"tblNameMap"`
+		Tables    map[string]metaTable `json:"tblNameMap"`
+		Functions []metaFunction       `json:"functions"`
+	}
+	metaFunction struct {
+		Name struct {
+			Function string `json:"fn"`
+		} `json:"name"`
 	}
 	metaTable struct {
 		Class         string                   `json:"clazz"`
@@ -101,6 +107,9 @@ func parseMetaJSON(text []byte) (*Meta, error) {
 			return nil, fmt.Errorf("__meta: table %q is named %q inside", name, t.Name)
 		}
 		m.Tables[name] = t.table()
+	}
+	for _, function := range f.Functions {
+		m.Functions = append(m.Functions, function.Name.Function)
 	}
 	return m, nil
 }
