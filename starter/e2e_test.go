@@ -49,7 +49,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	server, err := testsuite.StartDevServer(t.Context(), testsuite.DevServerOptions{
-		ExistingPath: temporalPath, LogLevel: "error", ExtraArgs: []string{"--namespace", emptyNamespace}})
+		ExistingPath: temporalPath, LogLevel: "error", ExtraArgs: []string{"--namespace", emptyNamespace, "--search-attribute", spec.AttributeCluster + "=Keyword"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,6 +155,7 @@ func TestAgainstTemporal(t *testing.T) {
 		"repositories":                            repositories,
 		"no worker":                               noWorker,
 		"no such run":                             noSuchRun,
+		"schedules":                               schedules,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -391,6 +392,9 @@ func reads(t *testing.T, r *rig) {
 	}
 	r.starkeep(t, "backup show "+point+" --cluster prod --repository s3-eu").want(t, exitOK, "State       complete", "")
 	r.starkeep(t, "backup show nope --cluster prod --repository s3-eu").want(t, exitFailed, "", "there is no restore point nope (SnapshotMissing)\n  see what there is:  starkeep backup list --cluster prod --repository s3-eu")
+	r.starkeep(t, "backup diff latest~1 "+point+" --cluster prod --repository s3-eu").want(t, exitOK, "To      "+point+", complete", "")
+	r.starkeep(t, "backup diff latest --cluster prod --repository s3-eu").want(t, exitUsage, "", "wants two restore points")
+	r.starkeep(t, "backup usage --cluster prod --repository s3-eu").want(t, exitOK, "Points    3", "")
 	r.starkeep(t, "repo list --cluster prod").want(t, exitOK, "s3://backups/prod", "")
 	r.starkeep(t, "repo show s3_eu --cluster prod -o yaml").want(t, exitOK, "profile: s3-eu\n", "")
 	r.starkeep(t, "repo show nope --cluster prod").want(t, exitFailed, "", `prod has no repository "nope"; it has: s3-eu`)

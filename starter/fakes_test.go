@@ -169,6 +169,15 @@ func fakeInspect(_ workflow.Context, in spec.Inspect) (spec.InspectResult, error
 		return spec.InspectResult{Jobs: []spec.JobRow{{Statement: "BACKUP", Database: "sales", State: "UPLOADING", JobID: 10234, Label: "by_hand"}}}, nil
 	case spec.ReadRepositories:
 		return spec.InspectResult{Repositories: []spec.RepositoryRow{{Name: "s3_eu", Profile: "s3-eu", Location: "s3://backups/prod"}}}, nil
+	case spec.ReadSchedules:
+		return spec.InspectResult{Timetable: configured.Load()}, nil
+	case spec.ReadStatus:
+		return spec.InspectResult{Timetable: configured.Load(), Status: &spec.Status{Databases: []spec.DatabaseStatus{
+			{Cluster: "prod", Database: "sales", Goal: &spec.Goal{Cluster: "prod", Backup: spec.Duration(time.Hour)}}}}}, nil
+	case spec.ReadDiff:
+		return spec.InspectResult{Difference: &spec.Difference{From: spec.PointRow{ID: in.Point}, To: spec.PointRow{ID: in.Other, Complete: true}}}, nil
+	case spec.ReadUsage:
+		return spec.InspectResult{Usage: &spec.Usage{PointCount: 3}}, nil
 	case spec.ReadPolicy:
 		if in.Repository == "hdfs" {
 			return spec.InspectResult{Policy: &spec.Policy{Repository: in.Repository, Location: "hdfs://nn/b", For: spec.Policies(), Commands: []string{"hdfs dfs -mkdir -p hdfs://nn/b"}}}, nil

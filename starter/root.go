@@ -97,7 +97,7 @@ func (c *cli) root() *cobra.Command {
 	flags.StringVar(&c.address, "address", "", "Temporal's `HOST:PORT` (default: TEMPORAL_ADDRESS, the Temporal profile, or localhost:7233)")
 	flags.StringVar(&c.namespace, "namespace", "", "Temporal namespace (`NAME`; default: TEMPORAL_NAMESPACE, the Temporal profile, or default)")
 	flags.StringVarP(&c.format, "output", "o", formatTable, "`format` of stdout: table, json or yaml")
-	root.AddCommand(c.backup(), c.restore(), c.migrate(), c.job(), c.repo(), c.config(), c.version())
+	root.AddCommand(c.backup(), c.restore(), c.migrate(), c.job(), c.repo(), c.schedule(), c.status(), c.config(), c.version())
 	return root
 }
 
