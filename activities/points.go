@@ -143,7 +143,7 @@ func pointSelection(ctx context.Context, store storage.Store, cluster, id string
 		case errors.Is(err, storage.ErrNotFound):
 			return selected, false, nil
 		case err != nil:
-			return selected, false, fmt.Errorf("restore point %s: %w", id, err)
+			return selected, false, err
 		case head.Origin == restorepoint.OriginAdopted:
 			return selected, false, nil
 		}
@@ -160,13 +160,18 @@ func pointSelection(ctx context.Context, store storage.Store, cluster, id string
 	return selected, false, nil
 }
 
+// readHead reads what stands before the databases of a manifest. storage.ErrNotFound if there is no such point.
 func readHead(ctx context.Context, store storage.Store, cluster, id string) (restorepoint.PointHead, error) {
 	body, err := store.Get(ctx, restorepoint.ManifestKey(cluster, id), 0, -1)
 	if err != nil {
-		return restorepoint.PointHead{}, err
+		return restorepoint.PointHead{}, fmt.Errorf("restore point %s: %w", id, err)
 	}
 	defer body.Close()
-	return restorepoint.ReadHead(body)
+	head, err := restorepoint.ReadHead(body)
+	if err != nil {
+		return head, fmt.Errorf("restore point %s: %w", id, err)
+	}
+	return head, nil
 }
 
 // readManifest reads a restore point. SnapshotMissing if there is none of that id.
