@@ -25,6 +25,9 @@ func addBeside(ctx context.Context, r *Repository, cluster string, out *spec.Poi
 	if len(out.Drills) > 0 {
 		out.Drill = &out.Drills[0]
 	}
+	if err := addVerifications(ctx, r, cluster, out); err != nil {
+		return err
+	}
 	reports, err := lastKeys(ctx, r.Store, restorepoint.ReportPrefix(cluster, out.ID))
 	for _, key := range reports {
 		out.Reports = append(out.Reports, address(r, key))

@@ -131,7 +131,7 @@ func lastDrills(ctx context.Context, store storage.Store, cluster string) (map[r
 	for _, list := range files.drills {
 		keys = append(keys, list...)
 	}
-	slices.SortFunc(keys, func(a, b string) int { return strings.Compare(drillTime(b), drillTime(a)) }) // newest first
+	slices.SortFunc(keys, func(a, b string) int { return strings.Compare(runOf(b), runOf(a)) }) // newest first
 	last := map[restorepoint.TableName]time.Time{}
 	for _, key := range keys[:min(len(keys), lookedAt)] {
 		d, err := readDrill(ctx, store, key)
@@ -150,15 +150,6 @@ func lastDrills(ctx context.Context, store storage.Store, cluster string) (map[r
 		activity.RecordHeartbeat(ctx, key)
 	}
 	return last, nil
-}
-
-// drillTime is the part of a drill's key by which drills of all points sort.
-func drillTime(key string) string {
-	k, err := restorepoint.ParseKey(key)
-	if err != nil {
-		return ""
-	}
-	return k.Run
 }
 
 // DrillRef names what a drill has made.

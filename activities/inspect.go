@@ -71,6 +71,9 @@ func (a *Activities) points(ctx context.Context, in spec.Inspect) (spec.InspectR
 		if drills := files.drills[id]; len(drills) > 0 {
 			row.Drill = readDrillRow(ctx, r.Store, drills[len(drills)-1])
 		}
+		if list := files.verifications[id]; len(list) > 0 {
+			row.Verified = readVerificationRow(ctx, r.Store, list[len(list)-1])
+		}
 		out.Points = append(out.Points, row)
 	}
 	slices.SortStableFunc(out.Points, func(a, b spec.PointRow) int { // as "latest" means them

@@ -99,11 +99,13 @@ type pointKeys struct {
 	ids     []string            // oldest first
 	drills  map[string][]string // keys by point, oldest first
 	reports map[string][]string
+
+	verifications map[string][]string
 }
 
 // pointFiles lists restore points by their manifests, with what lies beside each.
 func pointFiles(ctx context.Context, store storage.Store, cluster string) (pointKeys, error) {
-	found := pointKeys{drills: map[string][]string{}, reports: map[string][]string{}}
+	found := pointKeys{drills: map[string][]string{}, reports: map[string][]string{}, verifications: map[string][]string{}}
 	for o, err := range store.List(ctx, restorepoint.PointPrefix(cluster)) {
 		if err != nil {
 			return found, err
@@ -119,6 +121,8 @@ func pointFiles(ctx context.Context, store storage.Store, cluster string) (point
 			found.drills[k.Point] = append(found.drills[k.Point], o.Key)
 		case restorepoint.KeyReport:
 			found.reports[k.Point] = append(found.reports[k.Point], o.Key)
+		case restorepoint.KeyVerification:
+			found.verifications[k.Point] = append(found.verifications[k.Point], o.Key)
 		}
 	}
 	slices.Sort(found.ids)

@@ -80,15 +80,29 @@ type contents struct {
 // listed lists a snapshot's objects as far as the physical partitions need them, with the MD5 of their contents where
 // it is known.
 func (c *contents) listed(ctx context.Context, prefix string, physical map[int64]bool) iter.Seq2[restorepoint.Object, error] {
-	stored := func(yield func(restorepoint.Object, error) bool) {
+	return c.told(ctx, restorepoint.OfPartitions(c.stored(ctx, prefix), physical))
+}
+
+// all is listed of the whole snapshot.
+func (c *contents) all(ctx context.Context, prefix string) iter.Seq2[restorepoint.Object, error] {
+	return c.told(ctx, c.stored(ctx, prefix))
+}
+
+// stored lists objects with what the store says.
+func (c *contents) stored(ctx context.Context, prefix string) iter.Seq2[restorepoint.Object, error] {
+	return func(yield func(restorepoint.Object, error) bool) {
 		for o, err := range c.store.List(ctx, prefix) {
 			if !yield(restorepoint.Object{Key: o.Key, Size: o.Size, MD5: o.MD5}, err) || err != nil {
 				return
 			}
 		}
 	}
+}
+
+// told puts what is known of the contents in the place of what the store says.
+func (c *contents) told(ctx context.Context, objects iter.Seq2[restorepoint.Object, error]) iter.Seq2[restorepoint.Object, error] {
 	return func(yield func(restorepoint.Object, error) bool) {
-		for o, err := range restorepoint.OfPartitions(stored, physical) {
+		for o, err := range objects {
 			if err == nil {
 				o.MD5, err = c.md5(ctx, o)
 			}

@@ -17,6 +17,7 @@ func Register(r worker.WorkflowRegistry) {
 		spec.InspectWorkflow:     Inspect,
 		spec.AdoptWorkflow:       Adopt,
 		spec.DrillWorkflow:       Drill,
+		spec.VerifyWorkflow:      Verify,
 		spec.ExportWorkflow:      Export,
 		spec.MigrateWorkflow:     Migrate,
 

@@ -32,6 +32,8 @@ var public = map[string]any{
 	"adopt-result":      &spec.AdoptResult{},
 	"drill":             &spec.Drill{},
 	"drill-result":      &spec.DrillResult{},
+	"verify":            &spec.Verify{},
+	"verify-result":     &spec.VerifyResult{},
 	"export":            &spec.Export{},
 	"export-result":     &spec.ExportResult{},
 	"migrate":           &spec.Migrate{},
