@@ -2,6 +2,7 @@
 # make build  bin/starkeep and bin/starkeep-worker
 # make tools  bin/temporal (CLI and dev server), bin/versitygw and bin/minio (S3), bin/fakegcs (GCS), bin/hadoop (HDFS), bin/toxiproxy (faults), bin/staticcheck: pinned in deploy/*.mod and deploy/hdfs/pom.xml
 # make demo   the main job on an embedded default
+# make adversarial  2,000 random stories of damage, faults and restores (make test tells the first 150); log in adversarial.log
 # make bench  benchmarks, printed as ratios
 
 SHELL := /bin/bash
@@ -22,7 +23,7 @@ STRIP := -ldflags '-s -w'
 # Kept beside Go's build cache: whoever keeps that between runs keeps the analysis of dependencies too.
 export STATICCHECK_CACHE ?= $(shell go env GOCACHE)/staticcheck
 
-.PHONY: build tools test bench demo standalone clean
+.PHONY: build tools test adversarial bench demo standalone clean
 
 build:
 	go build $(STRIP) -o bin/starkeep ./starter
@@ -69,6 +70,11 @@ $(HDFS):
 
 test: tools
 	@go run ./test/house/check
+
+# One story again: go test ./test/adversarial -run 'TestAdversarialRestore/seed=17$$' -v, with STARKEEP_SEEDS for those past 150.
+SEEDS ?= 2000
+adversarial: tools
+	set -o pipefail; STARKEEP_SEEDS=$(SEEDS) go test ./test/adversarial -run TestAdversarialRestore -v -count=1 -timeout 24h 2>&1 | tee adversarial.log
 
 # bin/rclone and bin/s5cmd are only compared with; nothing else needs them.
 bench: tools $(RCLONE) $(S5CMD)

@@ -10,6 +10,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"starkeep/storage"
 	"starkeep/test/starrockssim"
 	"starkeep/test/testbed"
 	"starkeep/workflows/spec"
@@ -62,6 +63,23 @@ func TestABrokenCommitIsMended(t *testing.T) {
 			s.Sim.FailTasks(starrockssim.Fault{Type: "MOVE", Database: s.db, Table: "pk", DropAnswer: true})
 			return s.startRestore(overwriting(s.db))
 		}, "completed", "RESTORE, CANCEL RESTORE, RESTORE"},
+		{"StarRocks' own timeout passes with half of the tablets moved", func(s *stage) client.WorkflowRun {
+			release := s.heldHalf()
+			run := s.startRestore(overwriting(s.db))
+			s.half()
+			s.Sim.ExpireJob(s.db)
+			s.until("the timeout", func() bool {
+				return strings.Contains(strings.Join(s.row("RESTORE"), " "), "TIMEOUT") || strings.Count(s.changes(), "RESTORE") == 2
+			})
+			release()
+			return run
+		}, "completed", "RESTORE, RESTORE"},
+		{"a data file was away while it was to be downloaded", func(s *stage) client.WorkflowRun {
+			return s.restoredWithout(".dat.", "No such file or directory")
+		}, "completed", "RESTORE, CANCEL RESTORE, RESTORE"},
+		{"a header was away while it was to be downloaded", func(s *stage) client.WorkflowRun {
+			return s.restoredWithout(".hdr.", "fail to find header")
+		}, "completed", "RESTORE, CANCEL RESTORE, RESTORE"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -80,6 +98,51 @@ func TestABrokenCommitIsMended(t *testing.T) {
 			}
 		})
 	}
+}
+
+// restoredWithout overwrites, while one of the snapshot's objects is lost after all were seen to be there. StarRocks notices in
+// COMMITTING. Then the object is put back, which does not help the job.
+func (s *stage) restoredWithout(kind, words string) client.WorkflowRun {
+	s.Helper()
+	key := s.objectOf(kind)
+	data, err := storage.ReadAll(s.Context(), s.Store, key, 1<<20)
+	if err != nil {
+		s.Fatal(err)
+	}
+	var once sync.Once
+	s.Sim.OnState(func(db, job, state string) {
+		if db != s.db || job != "RESTORE" || state != "SNAPSHOTING" {
+			return
+		}
+		once.Do(func() {
+			if err := s.Store.Delete(s.Context(), key); err != nil {
+				s.Errorf("lose %s: %v", key, err)
+			}
+		})
+	})
+	run := s.startRestore(overwriting(s.db))
+	s.until("StarRocks to miss "+key, func() bool {
+		return s.state("RESTORE") == "COMMITTING" && strings.Contains(strings.Join(s.row("RESTORE"), " "), words)
+	})
+	if err := storage.WriteAll(s.Context(), s.Store, key, data, storage.Overwrite); err != nil {
+		s.Fatal(err)
+	}
+	return run
+}
+
+// objectOf is an object of the stage's snapshot.
+func (s *stage) objectOf(kind string) string {
+	s.Helper()
+	for o, err := range s.Store.List(s.Context(), "") {
+		if err != nil {
+			s.Fatal(err)
+		}
+		if strings.Contains(o.Key, "__ss_sk_"+s.db+"_") && strings.Contains(o.Key, kind) {
+			return o.Key
+		}
+	}
+	s.Fatalf("no %s in the snapshot of %s", kind, s.db)
+	return ""
 }
 
 // leftBeside lists temporary objects of a database's restores.

@@ -106,6 +106,15 @@ func (c *Cluster) HoldStates(db, state string) (release func()) {
 	return func() { c.change1(func() { c.faults.states = without(c.faults.states, h) }) }
 }
 
+// ExpireJob makes the timeout of a database's job pass: the FE notices with its next tick, whatever state the job is in.
+func (c *Cluster) ExpireJob(db string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if d := c.dbs[db]; d != nil && c.jobs[d.id] != nil {
+		c.jobs[d.id].late = true
+	}
+}
+
 // OnState calls f after every change of a job's state, with no lock held; kind is BACKUP or RESTORE. The job does not
 // go on before f returns.
 func (c *Cluster) OnState(f func(db, kind, state string)) {

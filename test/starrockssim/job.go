@@ -60,6 +60,7 @@ type job struct {
 	restore *restoreWork
 	// poisoned: the step of PENDING throws at every tick, with a new JobId; abort says that it ends the whole cycle.
 	poisoned, abort bool
+	late            bool // ExpireJob
 	journal         []journaled
 }
 
@@ -151,7 +152,7 @@ func (c *Cluster) expired(j *job) bool {
 	if c.opt.Tick < 3*time.Second {
 		limit = limit / 3000 * time.Duration(c.opt.Tick/time.Millisecond)
 	}
-	if time.Since(j.created) <= limit {
+	if !j.late && time.Since(j.created) <= limit {
 		return false
 	}
 	text := ""
