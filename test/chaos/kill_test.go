@@ -153,6 +153,9 @@ func kills(all []*baseline) []kill {
 		}
 		for _, name := range slices.Compact(slices.Sorted(slices.Values(b.activities))) {
 			if b.fresh && known[name] {
+				if slices.Contains(b.also, name) { // the last one: of a broken commit, that which mends it
+					list = append(list, kill{b, point{Activity: name, When: whenBefore, N: counts[name]}}, kill{b, point{Activity: name, When: whenAfter, N: counts[name]}})
+				}
 				continue
 			}
 			known[name] = true

@@ -150,6 +150,7 @@ var differing = []struct {
 	{regexp.MustCompile(`_[0-9a-f]{12}_u`), "_SEED_u"},
 	{regexp.MustCompile(`(starkeep_drill_|/drill-)[0-9a-f]{8}`), "${1}SEED"},
 	{regexp.MustCompile(`__(restore|before)_[0-9a-f]{8}`), "__${1}_SEED"},
+	{regexp.MustCompile(`__restored_\w+`), "__restored_TIME"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d-\d{3}`), "TIMESTAMP"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`), "TIME"},
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`), "RUN"},

@@ -27,6 +27,15 @@ func (c *trial) overwriteSpec() spec.Restore {
 	return in
 }
 
+// runRename restores beside the live tables, and leaves both.
+func runRename(c *trial) (any, error) {
+	in := c.restoreSpec()
+	in.OnExisting = spec.OnExistingRename
+	var out spec.RestoreResult
+	err := c.execute(spec.RestoreWorkflow, spec.RestoreID(testbed.ClusterName, c.database), in, &out)
+	return out, err
+}
+
 // runReplacement replaces two partitions of a live table.
 func runReplacement(c *trial) (any, error) {
 	in := c.restoreSpec()

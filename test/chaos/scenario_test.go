@@ -32,6 +32,7 @@ type scenario struct {
 	frozen  []string                    // activities that a worker finds itself in that was taken for dead
 	// fresh limits the kills to activities that no earlier scenario has run.
 	fresh bool
+	also  []string // activities to be killed in all the same: what they do differs here
 }
 
 var scenarios = []scenario{
@@ -41,9 +42,10 @@ var scenarios = []scenario{
 	{name: "undo", prepare: live, run: runUndo, fresh: true},
 	{name: "finish", prepare: live, run: runFinish, fresh: true},
 	{name: "cancelled swap", prepare: live, run: runCancelled, fresh: true},
-	{name: "overwrite", prepare: live, run: runOverwrite, states: []string{"SNAPSHOTING", "COMMITTING"}, fresh: true},
-	{name: "partition replacement", prepare: live, run: runReplacement, fresh: true},
-	{name: "broken commit", prepare: live, run: runBrokenCommit, states: []string{"COMMITTING"}, fresh: true},
+	{name: "overwrite", prepare: live, run: runOverwrite, states: []string{"SNAPSHOTING", "COMMITTING"}, fresh: true, also: []string{"Prepare", "Submit", "Prove"}},
+	{name: "partition replacement", prepare: live, run: runReplacement, fresh: true, also: []string{"Submit", "Prove", "DropBeside"}},
+	{name: "rename", prepare: live, run: runRename, states: []string{"COMMITTING"}, fresh: true, also: []string{"Submit", "Prove"}},
+	{name: "broken commit", prepare: live, run: runBrokenCommit, states: []string{"COMMITTING"}, fresh: true, also: []string{"Prepare", "Submit", "Tidy"}},
 	{name: "inspect", run: runInspect, fresh: true},
 	{name: "adoption", prepare: handMade, run: runAdopt, fresh: true},
 	{name: "drill", run: runDrill, fresh: true},
