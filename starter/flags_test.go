@@ -74,6 +74,12 @@ func TestFlagsMakeTheInput(t *testing.T) {
 			args: "backup export latest --cluster prod --repository s3 --include sales --exclude *.tmp --rename sales.a=sales.b --label kept_1 --to dr",
 			want: spec.Export{Cluster: "prod", Repository: "s3", Point: "latest", Include: []string{"sales"}, Exclude: []string{"*.tmp"},
 				Rename: map[string]string{"sales.a": "sales.b"}, Label: "kept_1", To: "dr"}},
+		{name: "verify", id: "verify/prod/weekly",
+			args: "backup verify --cluster prod --where dr --all --sample 1/7 --repair-from s3 --parallel 2 --name weekly",
+			want: spec.Verify{Cluster: "prod", Where: "dr", Points: []string{"all"}, Sample: "1/7", RepairFrom: "s3", Parallel: 2}},
+		{name: "verify a native snapshot", id: "verify/prod/manual-20261122T150405Z",
+			args: "backup verify --cluster prod --where s3 --native by_hand --native-timestamp 2026-11-22-15-04-05-123 --content all",
+			want: spec.Verify{Cluster: "prod", Where: "s3", Native: &spec.NativeSnapshot{Label: "by_hand", Timestamp: "2026-11-22-15-04-05-123"}, Content: "all"}},
 		{name: "restore plan", args: "restore plan --cluster prod --repository s3 --include sales", id: "restore/prod/plan-20261122T150405Z",
 			want: spec.Restore{Cluster: "prod", Repository: "s3", Include: []string{"sales"}, DryRun: true}},
 		{name: "restore run plans first", id: "restore/prod/plan-r",
@@ -89,7 +95,7 @@ func TestFlagsMakeTheInput(t *testing.T) {
 			if code := c.run(t.Context(), strings.Fields(test.args)); code != exitFailed || !strings.Contains(errOut.String(), "recorded") {
 				t.Fatalf("exit code %d: %s", code, errOut)
 			}
-			unexported := cmpopts.IgnoreUnexported(spec.Backup{}, spec.Restore{}, spec.Export{})
+			unexported := cmpopts.IgnoreUnexported(spec.Backup{}, spec.Restore{}, spec.Export{}, spec.Verify{})
 			if diff := cmp.Diff(test.want, asked.input, unexported, cmpopts.EquateEmpty()); diff != "" {
 				t.Error(diff)
 			}
@@ -109,7 +115,7 @@ func TestFlagsMakeTheInput(t *testing.T) {
 func TestWrongCommandLinesTouchNothing(t *testing.T) {
 	for _, test := range []struct{ name, args, stdin, says string }{
 		{"unknown command", "bakcup", "", `unknown command "bakcup"`},
-		{"unknown verb", "backup make", "", `starkeep backup has no command "make"; it has adopt, export, list, run, show`},
+		{"unknown verb", "backup make", "", `starkeep backup has no command "make"; it has adopt, diff, export, list, run, show, usage, verify`},
 		{"unknown flag", "backup run --force", "", "unknown flag: --force"},
 		{"label that is a path", "backup export latest --cluster c --repository r --label a:b", "", "--label is \"a:b\"; give 1 to 64 letters, digits and _"},
 		{"no label", "backup export latest --cluster c --repository r", "", "--label is \"\"; give 1 to 64"},
@@ -126,6 +132,10 @@ func TestWrongCommandLinesTouchNothing(t *testing.T) {
 		{"secret in a tag", "backup run --repository s3 --cluster a --tag key=AKIAIOSFODNN7EXAMPLE", "", "looks like a secret"},
 		{"resume with a selection", "backup run --repository s3 --cluster a --resume p --include x", "", "--resume takes its selection from the point"},
 		{"busy policy", "backup run --repository s3 --cluster a --on-busy retry", "", `--on-busy is "retry"; it is one of wait, fail`},
+		{"sample", "backup verify --where s3 --cluster a --sample 2/7", "", `--sample is "2/7"; write a share like "1/7"`},
+		{"sample and none", "backup verify --where s3 --cluster a --sample 1/7 --content none", "", `--sample is "1/7", but --content is "none"`},
+		{"repair from itself", "backup verify --where s3 --cluster a --repair-from s3", "", "--repair-from is the store that is verified"},
+		{"repair of a native snapshot", "backup verify --where s3 --cluster a --native x --repair-from dr", "", "--repair-from needs restore points"},
 		{"rename", "restore plan --repository s3 --cluster a --rename x", "", `--rename is "x"`},
 		{"rename of a glob", "restore plan --repository s3 --cluster a --rename x*=y", "", "without globs"},
 		{"plan digest", "restore run --repository s3 --cluster a --plan latest", "", `--plan is "latest"; give the digest`},

@@ -93,7 +93,7 @@ func (c *cli) watchJob(ctx context.Context, t *temporalServer, found *client.Wor
 	return nil
 }
 
-// watchOther follows an export, a migration, an adoption or a drill.
+// watchOther follows an export, a migration, an adoption, a drill or a verification.
 func (c *cli) watchOther(ctx context.Context, t *temporalServer, workflow string, begun started, timeout time.Duration) (shown bool, err error) {
 	switch workflow {
 	case spec.ExportWorkflow:
@@ -110,6 +110,12 @@ func (c *cli) watchOther(ctx context.Context, t *temporalServer, workflow string
 		var result spec.AdoptResult
 		err := c.follow(ctx, t, begun, timeout, &result)
 		return true, c.showAdopt(result, err, in)
+	case spec.VerifyWorkflow:
+		var in spec.Verify
+		t.inputOf(ctx, begun, &in)
+		var result spec.VerifyResult
+		err := c.follow(ctx, t, begun, timeout, &result)
+		return true, c.showVerify(result, err, in)
 	case spec.DrillWorkflow:
 		var in spec.Drill
 		t.inputOf(ctx, begun, &in)

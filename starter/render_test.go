@@ -115,7 +115,8 @@ func TestResultsAsText(t *testing.T) {
 		}),
 		"points": text(func(b *strings.Builder) {
 			writePoints(b, []spec.PointRow{
-				{ID: point, CreatedAt: "2026-11-22T15:04:05Z", Complete: true, Databases: 3, Tables: 12, Partitions: 120, Tablets: 4170, Bytes: 30 * gib, Drill: &spec.DrillRow{At: "2026-11-23T03:00:00Z", Result: spec.DrillOK, Sampled: 1, Of: 12}, Tags: map[string]string{"why": "nightly", "by": "cron"}},
+				{ID: point, CreatedAt: "2026-11-22T15:04:05Z", Complete: true, Databases: 3, Tables: 12, Partitions: 120, Tablets: 4170, Bytes: 30 * gib, Drill: &spec.DrillRow{At: "2026-11-23T03:00:00Z", Result: spec.DrillOK, Sampled: 1, Of: 12},
+					Verified: &spec.VerificationRow{At: "2026-11-22T20:00:00Z", Result: spec.VerifyOK, Content: spec.ContentSample, Part: 3, Of: 7}, Tags: map[string]string{"why": "nightly", "by": "cron"}},
 				{ID: "20261121T150405Z-a1b2c3", CreatedAt: "2026-11-21T15:04:05Z", Failed: 1200, Databases: 3, Tables: 12, Partitions: 119, Tablets: 4000, Bytes: 29 * gib, Parent: "20261120T150405Z-ffffff"},
 				{ID: "20261120T160405Z-4d5e6f", CreatedAt: "2026-11-20T16:04:05Z", Complete: true, Origin: "adopted", Databases: 1, Tables: 2, Partitions: 4, Tablets: 9, Bytes: 4096},
 				{ID: "20261120T150405Z-ffffff", Problem: "format version 2 is newer than this starkeep"}})
@@ -123,9 +124,20 @@ func TestResultsAsText(t *testing.T) {
 		"point": text(func(b *strings.Builder) {
 			writePoint(b, spec.PointDetails{PointRow: spec.PointRow{ID: point, CreatedAt: "2026-11-22T15:04:05Z", Databases: 1, Tables: 2, Partitions: 52, Tablets: 1204, Bytes: 13 * gib, Failed: 1},
 				Cluster: "prod", Repository: "s3-eu", Truncated: true, NotKnown: []string{"grants: none"}, Reports: []string{"s3://b/__starkeep/v1/prod/points/x/restores/y.json"},
-				Drills: []spec.DrillRow{{At: "2026-11-23T03:00:00Z", Result: spec.DrillMismatch, Sampled: 1, Of: 12, Reason: "sales.orders: rows is 1, want 2"}, {At: "2026-11-22T03:00:00Z", Result: spec.DrillOK, Sampled: 1, Of: 12}},
-				Tables: []spec.PointTable{{Database: "sales", Table: "orders", Keys: "DUP_KEYS", Partitions: 48, Tablets: 1200, Bytes: 13 * gib, Rows: 1200300}},
-				Failed: partialBackup.Failed[:1], NotCovered: partialBackup.NotCovered})
+				Verifications: []spec.VerificationRow{{At: "2026-11-23T20:00:00Z", Result: spec.VerifyDamaged, Content: spec.ContentAll, Found: 2, Repaired: 1, Reason: "sales object is missing"}, {At: "2026-11-22T20:00:00Z", Result: spec.VerifyOK, Content: spec.ContentNone}},
+				Drills:        []spec.DrillRow{{At: "2026-11-23T03:00:00Z", Result: spec.DrillMismatch, Sampled: 1, Of: 12, Reason: "sales.orders: rows is 1, want 2"}, {At: "2026-11-22T03:00:00Z", Result: spec.DrillOK, Sampled: 1, Of: 12}},
+				Tables:        []spec.PointTable{{Database: "sales", Table: "orders", Keys: "DUP_KEYS", Partitions: 48, Tablets: 1200, Bytes: 13 * gib, Rows: 1200300}},
+				Failed:        partialBackup.Failed[:1], NotCovered: partialBackup.NotCovered})
+		}),
+		"verify": text(func(b *strings.Builder) {
+			writeVerify(b, spec.VerifyResult{Where: "s3-eu", Result: spec.VerifyDamaged, Verified: 2, Damaged: 1, Snapshots: 6, Objects: 24068, Bytes: 80 * gib, Content: spec.ContentSample, Part: 3, Of: 7,
+				Read: 3438, ReadBytes: 11 * gib, Found: 300, Repaired: 1, Warnings: []string{"restore point x was pruned meanwhile"},
+				Points: []spec.VerifiedPoint{{ID: point, Result: spec.VerifyDamaged, Found: 300, Repaired: 1, Recorded: "s3a://b/1.json"}, {ID: "20261121T150405Z-a1b2c3", Result: spec.VerifyOK, Recorded: "s3a://b/2.json"}},
+				Problems: []spec.VerifyProblem{{Kind: "missing", Snapshot: "sk_1", Database: "sales", Table: "orders", Partition: "p1", Tablet: 3, Key: "__starrocks_repository_r/x.dat", Detail: "is missing (10 bytes)"},
+					{Kind: "content differs", Point: point, Key: "__starkeep/v1/prod/points/x/manifest.json", Detail: "could not be read", Repaired: true}}})
+		}),
+		"verify-ok": text(func(b *strings.Builder) {
+			writeVerify(b, spec.VerifyResult{Where: "dr", Result: spec.VerifyOK, Snapshots: 1, Objects: 14, Bytes: 4096, Content: spec.ContentNone})
 		}),
 		"snapshots": text(func(b *strings.Builder) {
 			writeSnapshots(b, []spec.SnapshotRow{

@@ -14,7 +14,7 @@ func writePoints(w io.Writer, points []spec.PointRow) {
 		return
 	}
 	columns := []column{{"POINT", false}, {"CREATED", false}, {"STATE", false}, {"DATABASES", true}, {"TABLES", true},
-		{"PARTITIONS", true}, {"TABLETS", true}, {"BYTES", true}, {"PARENT", false}, {"DRILLED", false}, {"TAGS", false}}
+		{"PARTITIONS", true}, {"TABLETS", true}, {"BYTES", true}, {"PARENT", false}, {"VERIFIED", false}, {"DRILLED", false}, {"TAGS", false}}
 	var rows [][]string
 	for _, p := range points {
 		if p.Problem != "" {
@@ -22,7 +22,7 @@ func writePoints(w io.Writer, points []spec.PointRow) {
 			continue
 		}
 		rows = append(rows, []string{oneLine(p.ID), oneLine(p.CreatedAt), pointState(p), count(p.Databases), count(p.Tables),
-			count(p.Partitions), count(p.Tablets), size(p.Bytes), oneLine(p.Parent), drillText(p.Drill), tagsText(p.Tags)})
+			count(p.Partitions), count(p.Tablets), size(p.Bytes), oneLine(p.Parent), verificationText(p.Verified), drillText(p.Drill), tagsText(p.Tags)})
 	}
 	writeTable(w, columns, rows)
 }
@@ -65,6 +65,7 @@ func writePoint(w io.Writer, p spec.PointDetails) {
 	writeFailed(w, p.Failed, row.Failed)
 	writeNotCovered(w, p.NotCovered)
 	writeNotKnown(w, p.NotKnown)
+	writeVerifications(w, p.Verifications)
 	writeDrills(w, p.Drills)
 	writeReports(w, p.Reports)
 }
