@@ -6,10 +6,14 @@ import (
 
 	"starkeep/starrocks"
 	"starkeep/storage"
+	"starkeep/workflows/spec"
 )
 
 // Activities holds what a worker can reach. Its exported methods are the registered activities.
 type Activities struct {
+	// Timetable is what the configuration says about schedules and goals.
+	Timetable spec.Timetable
+
 	clusters     map[string]*Cluster
 	repositories map[string]*Repository
 	mirrors      map[string]*Repository

@@ -127,29 +127,37 @@ func lastDrills(ctx context.Context, store storage.Store, cluster string) (map[r
 	if err != nil {
 		return nil, err
 	}
-	var keys []string
-	for _, list := range files.drills {
-		keys = append(keys, list...)
-	}
-	slices.SortFunc(keys, func(a, b string) int { return strings.Compare(runOf(b), runOf(a)) }) // newest first
 	last := map[restorepoint.TableName]time.Time{}
-	for _, key := range keys[:min(len(keys), lookedAt)] {
-		d, err := readDrill(ctx, store, key)
-		switch {
-		case errors.Is(err, storage.ErrNotFound), errors.Is(err, restorepoint.ErrFormat):
-			continue // somebody deleted it, or a newer starkeep wrote it
-		case err != nil:
-			return nil, err
-		}
+	err = eachDrill(ctx, store, files, func(d restorepoint.DrillRecord) {
 		for _, t := range d.Tables {
 			name := restorepoint.TableName{Database: t.Database, Table: t.Table}
 			if d.At.After(last[name]) {
 				last[name] = d.At
 			}
 		}
+	})
+	return last, err
+}
+
+// eachDrill reads the last drills of all points, newest first.
+func eachDrill(ctx context.Context, store storage.Store, files pointKeys, each func(restorepoint.DrillRecord)) error {
+	var keys []string
+	for _, list := range files.drills {
+		keys = append(keys, list...)
+	}
+	slices.SortFunc(keys, func(a, b string) int { return strings.Compare(runOf(b), runOf(a)) })
+	for _, key := range keys[:min(len(keys), lookedAt)] {
+		d, err := readDrill(ctx, store, key)
+		switch {
+		case errors.Is(err, storage.ErrNotFound), errors.Is(err, restorepoint.ErrFormat):
+			continue // somebody deleted it, or a newer starkeep wrote it
+		case err != nil:
+			return err
+		}
+		each(d)
 		activity.RecordHeartbeat(ctx, key)
 	}
-	return last, nil
+	return nil
 }
 
 // DrillRef names what a drill has made.

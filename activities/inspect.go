@@ -38,6 +38,14 @@ func (a *Activities) Inspect(ctx context.Context, in spec.Inspect) (spec.Inspect
 		out.Checks = a.checks(ctx)
 	case spec.ReadSnapshots:
 		out, err = a.snapshots(ctx, in)
+	case spec.ReadSchedules:
+		out.Timetable = &a.Timetable
+	case spec.ReadStatus:
+		out, err = a.status(ctx, in)
+	case spec.ReadUsage:
+		out.Usage, err = a.usage(ctx, in)
+	case spec.ReadDiff:
+		out.Difference, err = a.diff(ctx, in)
 	case spec.ReadPolicy:
 		out.Policy, err = a.policy(in.Repository, in.For)
 	}

@@ -101,11 +101,12 @@ type pointKeys struct {
 	reports map[string][]string
 
 	verifications map[string][]string
+	pins          map[string]string // key by point
 }
 
 // pointFiles lists restore points by their manifests, with what lies beside each.
 func pointFiles(ctx context.Context, store storage.Store, cluster string) (pointKeys, error) {
-	found := pointKeys{drills: map[string][]string{}, reports: map[string][]string{}, verifications: map[string][]string{}}
+	found := pointKeys{drills: map[string][]string{}, reports: map[string][]string{}, verifications: map[string][]string{}, pins: map[string]string{}}
 	for o, err := range store.List(ctx, restorepoint.PointPrefix(cluster)) {
 		if err != nil {
 			return found, err
@@ -121,6 +122,8 @@ func pointFiles(ctx context.Context, store storage.Store, cluster string) (point
 			found.drills[k.Point] = append(found.drills[k.Point], o.Key)
 		case restorepoint.KeyReport:
 			found.reports[k.Point] = append(found.reports[k.Point], o.Key)
+		case restorepoint.KeyPin:
+			found.pins[k.Point] = o.Key
 		case restorepoint.KeyVerification:
 			found.verifications[k.Point] = append(found.verifications[k.Point], o.Key)
 		}
@@ -180,17 +183,26 @@ func readHead(ctx context.Context, store storage.Store, cluster, id string) (res
 
 // readManifest reads a restore point. SnapshotMissing if there is none of that id.
 func readManifest(ctx context.Context, store storage.Store, cluster, point string) (restorepoint.Manifest, error) {
-	if _, err := restorepoint.ParsePointID(point); err != nil {
-		return restorepoint.Manifest{}, invalid("%v", err)
-	}
-	data, err := storage.ReadAll(ctx, store, restorepoint.ManifestKey(cluster, point), maxManifestBytes)
-	if errors.Is(err, storage.ErrNotFound) {
-		return restorepoint.Manifest{}, fail(spec.ErrorSnapshotMissing, "no restore point %s of cluster %s in this repository; `starkeep backup list` shows those there are", point, cluster)
-	}
+	data, err := readManifestBytes(ctx, store, cluster, point)
 	if err != nil {
 		return restorepoint.Manifest{}, err
 	}
 	return restorepoint.DecodeManifest(data)
+}
+
+func readManifestBytes(ctx context.Context, store storage.Store, cluster, point string) ([]byte, error) {
+	if _, err := restorepoint.ParsePointID(point); err != nil {
+		return nil, invalid("%v", err)
+	}
+	data, err := storage.ReadAll(ctx, store, restorepoint.ManifestKey(cluster, point), maxManifestBytes)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, noSuchPoint(cluster, point)
+	}
+	return data, err
+}
+
+func noSuchPoint(cluster, point string) error {
+	return fail(spec.ErrorSnapshotMissing, "no restore point %s of cluster %s in this repository; `starkeep backup list` shows those there are", point, cluster)
 }
 
 // readRecord reads what is known of a native snapshot, with the digest of its bytes.

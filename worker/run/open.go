@@ -49,6 +49,7 @@ func Open(ctx context.Context, c *config.Config) (*Opened, error) {
 		mirrors = append(mirrors, m)
 	}
 	opened.Activities = activities.New(clusters, repositories, mirrors...)
+	opened.Activities.Timetable = c.Timetable()
 	return opened, nil
 }
 
