@@ -54,6 +54,7 @@ func recordMissing(t *testing.T) {
 		}).repositories()
 	})
 	t.Run("incremental and migration", func(t *testing.T) { newRecorder(t, testbed.Options{}, "dr").migrations() })
+	t.Run("scheduled", func(t *testing.T) { newRecorder(t, testbed.Options{}).scheduled() })
 	t.Run("composed", func(t *testing.T) { newRecorder(t, testbed.Options{}).composed() })
 	t.Run("continued as new", func(t *testing.T) {
 		r := newRecorder(t, testbed.Options{Temporal: hastyServer(t)})

@@ -37,6 +37,7 @@ var recorded = []string{
 	"Restore/v3-proof-stored", "Restore/v3-native-snapshot",
 	"Adopt/v1-adopted",
 	"Drill/v1-ok", "Drill/v1-cancelled",
+	"Backup/v2-scheduled", // named by the time that it was due
 	"Restore/v2-composed", "DatabaseJob/v2-restore-composed", "Export/v1-exported",
 	"Inspect/v1-points",
 	"CreateRepository/v1-created", "DropRepository/v1-dropped",
