@@ -54,6 +54,7 @@ var scenarios = []scenario{
 	{name: "repository", run: runRepository, fresh: true},
 	{name: "composed", run: runComposed, fresh: true},
 	{name: "export", run: runExport, fresh: true},
+	{name: "verification", prepare: damagedCopy, run: runVerify, fresh: true},
 }
 
 // trial is one run of a scenario.

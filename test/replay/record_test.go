@@ -56,6 +56,8 @@ func recordMissing(t *testing.T) {
 	t.Run("incremental and migration", func(t *testing.T) { newRecorder(t, testbed.Options{}, "dr").migrations() })
 	t.Run("scheduled", func(t *testing.T) { newRecorder(t, testbed.Options{}).scheduled() })
 	t.Run("composed", func(t *testing.T) { newRecorder(t, testbed.Options{}).composed() })
+	t.Run("verifications", recordVerifications)
+	t.Run("a long verification", recordLongVerification)
 	t.Run("continued as new", func(t *testing.T) {
 		r := newRecorder(t, testbed.Options{Temporal: hastyServer(t)})
 		run := r.backup("continued", spec.Backup{Include: []string{"sales"}, Limits: spec.Limits{MaxPartitionsPerUnit: 1}})

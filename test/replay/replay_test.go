@@ -42,6 +42,7 @@ var recorded = []string{
 	"Inspect/v1-points",
 	"CreateRepository/v1-created", "DropRepository/v1-dropped",
 	"CheckRepository/v1-without-scratch", "CheckRepository/v1-ok", "CheckRepository/v1-missing", "CheckRepository/v1-cancelled",
+	"Verify/v1-ok", "Verify/v1-damaged", "Verify/v1-repaired", "Verify/v1-continued-1", "Verify/v1-continued-2",
 	"Restore/v4-views", "UndoWindow/v4-undo-views",
 }
 
