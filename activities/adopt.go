@@ -231,7 +231,7 @@ func (a *adopter) publish(ctx context.Context, m restorepoint.Manifest, record r
 	if err != nil {
 		return spec.AdoptResult{}, fail(spec.ErrorJobFailed, "the snapshot makes no restore point: %v", err)
 	}
-	err = storage.WriteAll(ctx, a.repository.Store, restorepoint.ManifestKey(a.Cluster, m.ID), data, storage.IfAbsent)
+	err = commitManifest(ctx, a.repository.Store, a.Cluster, m, data)
 	existing := errors.Is(err, storage.ErrExists)
 	if existing {
 		m, err = readManifest(ctx, a.repository.Store, a.Cluster, m.ID)

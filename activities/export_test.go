@@ -3,6 +3,8 @@ package activities
 import (
 	"context"
 
+	"starkeep/restorepoint"
+	"starkeep/storage"
 	"starkeep/workflows/spec"
 )
 
@@ -14,4 +16,25 @@ func DropRepository(ctx context.Context, a *Activities, ref RepositoryRef, open 
 	}
 	out, err := dropRepository(ctx, c, r, func(context.Context, string, string) ([]string, error) { return open, nil })
 	return out, failure(ctx, err)
+}
+
+// Planner plans prunes without Temporal, which tells what starkeep itself has under way.
+type Planner struct {
+	A    *Activities
+	Runs []OpenRun
+}
+
+// PlanPruneWith is PlanPrune.
+func (p Planner) PlanPruneWith(ctx context.Context, in PlanPruneInput) (PrunePlan, error) {
+	plan, err := p.A.planPrune(ctx, in, func(context.Context) ([]OpenRun, error) { return p.Runs, nil })
+	return plan, failure(ctx, err)
+}
+
+// CommitManifest encodes a manifest and commits it.
+func CommitManifest(ctx context.Context, store storage.Store, cluster string, m restorepoint.Manifest) error {
+	data, err := restorepoint.EncodeManifest(m)
+	if err != nil {
+		return err
+	}
+	return commitManifest(ctx, store, cluster, m, data)
 }

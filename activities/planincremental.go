@@ -111,7 +111,7 @@ func newestPoint(ctx context.Context, store storage.Store, cluster string, selec
 	return newest, nil
 }
 
-// snapshotThere looks whether a native snapshot can still be referred to.
+// snapshotThere looks whether a native snapshot can still be referred to: it is there, and not going to be deleted.
 func snapshotThere(ctx context.Context, store storage.Store, s restorepoint.SnapshotRef) (bool, error) {
 	for _, key := range []string{s.Record, s.InfoKey, s.MetaKey} {
 		_, err := store.Stat(ctx, key)
@@ -122,7 +122,12 @@ func snapshotThere(ctx context.Context, store storage.Store, s restorepoint.Snap
 			return false, fmt.Errorf("look for %s: %w", key, err)
 		}
 	}
-	return true, nil
+	k, err := restorepoint.ParseKey(s.Record)
+	if err != nil {
+		return false, err
+	}
+	marked, err := isMarked(ctx, store, k.Cluster, s.Label)
+	return !marked, err
 }
 
 // note keeps the physical partitions of a catalog row, for the comparison.

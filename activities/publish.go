@@ -195,7 +195,7 @@ func (p *publisher) carry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.manifest.Parent = parent.ID
+	p.manifest.Parent, p.manifest.Selected = parent.ID, selected(parent)
 	p.manifest.NotCovered = append(p.manifest.NotCovered, parent.NotCovered...)
 	for _, d := range parent.Databases {
 		p.manifest.AddObjects(d.Name, d.ID, d.Objects)
@@ -204,6 +204,16 @@ func (p *publisher) carry(ctx context.Context) error {
 		p.carried++
 		return true
 	})
+}
+
+// selected is what the backup was of that made a point.
+func selected(m restorepoint.Manifest) *restorepoint.Selected {
+	if m.Selected != nil {
+		return m.Selected
+	}
+	var in restorepoint.Selected
+	_ = json.Unmarshal(m.Spec, &in) // a spec of another starkeep tells nothing
+	return &in
 }
 
 // add puts a database's snapshots in, as their records tell.
@@ -248,8 +258,7 @@ func (p *publisher) write(ctx context.Context) (Published, error) {
 	if err != nil {
 		return Published{}, fail(spec.ErrorJobFailed, "the native snapshots make no restore point, please report this as a bug of starkeep: %v", err)
 	}
-	key := restorepoint.ManifestKey(p.in.Spec.Cluster, p.in.Point)
-	err = storage.WriteAll(ctx, p.repository.Store, key, data, storage.IfAbsent)
+	err = commitManifest(ctx, p.repository.Store, p.in.Spec.Cluster, p.manifest, data)
 	if errors.Is(err, storage.ErrExists) {
 		err = p.published(ctx)
 	}

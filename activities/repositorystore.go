@@ -62,6 +62,16 @@ func (s *repositoryStore) List(ctx context.Context, prefix string) iter.Seq2[sto
 	}
 }
 
+func (s *repositoryStore) Directories(ctx context.Context, prefix string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for name, err := range storage.Directories(ctx, s.Store, prefix) {
+			if !yield(name, s.named("list", err)) {
+				return
+			}
+		}
+	}
+}
+
 func (s *repositoryStore) Delete(ctx context.Context, keys ...string) error {
 	return s.named("delete", s.Store.Delete(ctx, keys...))
 }

@@ -1,0 +1,417 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"starkeep/restorepoint"
+	"starkeep/starrocks"
+	"starkeep/storage"
+	"starkeep/workflows/spec"
+)
+
+// PruneBatch is a part of a prune's plan: From to To of the list that the activity works on.
+type PruneBatch struct {
+	PrunePlanRef
+	From int `json:"from"`
+	To   int `json:"to"`
+}
+
+// Pruned says what a batch came to.
+type Pruned struct {
+	Done     int             `json:"done"`
+	Objects  int64           `json:"objects,omitempty"`
+	Bytes    int64           `json:"bytes,omitempty"`
+	Held     []spec.HeldBack `json:"held,omitempty"` // at most MaxListed
+	HeldAll  int             `json:"heldAll,omitempty"`
+	Warnings []string        `json:"warnings,omitempty"`
+}
+
+func (p *Pruned) hold(name string, err error) {
+	p.HeldAll++
+	if len(p.Held) < spec.MaxListed {
+		p.Held = append(p.Held, spec.HeldBack{Name: name, Locked: isLocked(err), Reason: shortened(err.Error())})
+	}
+}
+
+func (p *Pruned) warn(format string, args ...any) {
+	if len(p.Warnings) < spec.MaxListed {
+		p.Warnings = append(p.Warnings, fmt.Sprintf(format, args...))
+	}
+}
+
+// lockWords are what stores say when a retention period or a hold forbids to delete. The servers' codes and messages have
+// no more in common.
+var lockWords = []string{"retention", "object lock", "objectlocked", "worm", "legal hold", "hold", "compliance"}
+
+func isLocked(err error) bool {
+	text := strings.ToLower(err.Error())
+	return slices.ContainsFunc(lockWords, func(word string) bool { return strings.Contains(text, word) })
+}
+
+// heldBack tells whether a store will not delete however often it is asked: it lacks the right, or keeps a promise.
+func heldBack(err error) bool {
+	var each *storage.DeleteError
+	if !errors.As(err, &each) {
+		return errors.Is(err, storage.ErrDenied)
+	}
+	for _, one := range each.Failed {
+		if !errors.Is(one, storage.ErrDenied) && !isLocked(one) {
+			return false
+		}
+	}
+	return true
+}
+
+// DropPoints deletes restore points of a plan. The manifest goes first: from then on the point is none, and whoever comes
+// later takes the rest away. A point that was pinned meanwhile stays. Doing it again does no harm.
+func (a *Activities) DropPoints(ctx context.Context, b PruneBatch) (Pruned, error) {
+	defer keepAlive(ctx)()
+	plan, where, err := a.prunePlan(ctx, b.PrunePlanRef)
+	if err != nil {
+		return Pruned{}, failure(ctx, err)
+	}
+	var out Pruned
+	for _, id := range plan.Points[b.From:b.To] {
+		if err := dropPoint(ctx, where.Store, plan.Cluster, id, &out); err != nil {
+			return out, failure(ctx, fmt.Errorf("delete restore point %s: %w", id, err))
+		}
+		activity.RecordHeartbeat(ctx, id)
+	}
+	return out, nil
+}
+
+func dropPoint(ctx context.Context, store storage.Store, cluster, id string, out *Pruned) error {
+	_, err := store.Stat(ctx, restorepoint.PinKey(cluster, id))
+	if err == nil {
+		out.warn("restore point %s was pinned meanwhile and stays", id)
+		return nil
+	}
+	if !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	if err = store.Delete(ctx, restorepoint.ManifestKey(cluster, id)); err == nil {
+		_, err = dropFiles(ctx, store, restorepoint.PointPrefix(cluster)+id+"/")
+	}
+	switch {
+	case err == nil:
+		out.Done++
+	case heldBack(err):
+		out.hold(id, err)
+	default:
+		return err
+	}
+	return nil
+}
+
+// dropFiles deletes what is below a prefix of starkeep's own. What is no file of starkeep's stays.
+func dropFiles(ctx context.Context, store storage.Store, prefix string) (n int, err error) {
+	var keys []string
+	for o, err := range store.List(ctx, prefix) {
+		if err != nil {
+			return 0, err
+		}
+		if _, err := restorepoint.ParseKey(o.Key); err == nil {
+			keys = append(keys, o.Key)
+		}
+	}
+	if len(keys) == 0 {
+		return 0, nil
+	}
+	return len(keys), store.Delete(ctx, keys...)
+}
+
+// MarkSnapshots marks the native snapshots of a plan that no restore point needs, and frees those of their mark that one needs
+// again. A mark that is there stands: its grace has begun.
+func (a *Activities) MarkSnapshots(ctx context.Context, b PruneBatch) (Pruned, error) {
+	defer keepAlive(ctx)()
+	plan, where, err := a.prunePlan(ctx, b.PrunePlanRef)
+	if err != nil {
+		return Pruned{}, failure(ctx, err)
+	}
+	needed, err := plan.needed(ctx, where.Store)
+	if err != nil {
+		return Pruned{}, failure(ctx, err)
+	}
+	var out Pruned
+	for _, s := range plan.Marks[b.From:b.To] {
+		if needed[s.Label] && !s.Unmark {
+			continue
+		}
+		if err := plan.markOne(ctx, where.Store, s, &out); err != nil {
+			return out, failure(ctx, fmt.Errorf("mark native snapshot %s: %w", s.Label, err))
+		}
+		activity.RecordHeartbeat(ctx, s.Label)
+	}
+	return out, nil
+}
+
+func (p *prunePlan) markOne(ctx context.Context, store storage.Store, s pruneSnapshot, out *Pruned) error {
+	key := restorepoint.MarkKey(p.Cluster, s.Label)
+	if s.Unmark {
+		err := store.Delete(ctx, key)
+		if err != nil && heldBack(err) {
+			out.hold(s.Label, err)
+			return nil
+		}
+		return err
+	}
+	now := time.Now().UTC()
+	data, err := restorepoint.EncodeMark(restorepoint.DeletionMark{MarkedAt: now, DeleteAfter: now.Add(p.Grace), Run: p.ID, Native: s.Native, Objects: s.Objects, Bytes: s.Bytes, Debris: s.Debris})
+	if err != nil {
+		return err
+	}
+	err = storage.WriteAll(ctx, store, key, data, storage.IfAbsent)
+	if err != nil && !errors.Is(err, storage.ErrExists) {
+		return err
+	}
+	out.Done++
+	return nil
+}
+
+// needed lists the native snapshots that restore points refer to which have come since the plan was made: those that
+// were there then, and stay, need none that the plan deletes.
+func (p *prunePlan) needed(ctx context.Context, store storage.Store) (map[string]bool, error) {
+	needed := map[string]bool{}
+	files, err := pointFiles(ctx, store, p.Cluster)
+	if err != nil {
+		return nil, fmt.Errorf("look for new restore points: %w", err)
+	}
+	for _, id := range files.ids {
+		if _, known := slices.BinarySearch(p.Known, id); known && !p.goes(id) {
+			continue
+		}
+		head, err := readHead(ctx, store, p.Cluster, id)
+		if errors.Is(err, storage.ErrNotFound) {
+			continue
+		}
+		if err != nil && p.goes(id) && p.Force {
+			continue // it is given up because it cannot be read
+		}
+		if err != nil {
+			return nil, fmt.Errorf("restore point %s: %w", id, err)
+		}
+		for _, s := range head.Snapshots {
+			needed[s.Label] = true
+		}
+	}
+	return needed, nil
+}
+
+// goes tells whether the plan deletes a point. One that is there all the same was held back by its store or a pin.
+func (p *prunePlan) goes(id string) bool {
+	_, found := slices.BinarySearch(p.Points, id)
+	return found
+}
+
+// DeleteSnapshots deletes native snapshots of a plan whose grace is over: StarRocks' own objects first, then what starkeep
+// knows of them. The mark stays, with the time, until another grace is over. It looks again before each whether it is
+// still marked and no restore point has come that needs it. What the store does not let go is reported, and tried again by
+// the next prune.
+func (a *Activities) DeleteSnapshots(ctx context.Context, b PruneBatch) (Pruned, error) {
+	defer keepAlive(ctx)()
+	plan, where, err := a.prunePlan(ctx, b.PrunePlanRef)
+	if err != nil {
+		return Pruned{}, failure(ctx, err)
+	}
+	d := &snapshotDeleter{plan: plan, store: where.Store}
+	if d.needed, err = plan.needed(ctx, where.Store); err != nil {
+		return Pruned{}, failure(ctx, err)
+	}
+	for _, s := range plan.Snapshots[b.From:b.To] {
+		err := d.snapshot(ctx, s)
+		switch {
+		case err == nil:
+		case heldBack(err):
+			d.out.hold(s.Label, err)
+		default:
+			return d.out, failure(ctx, fmt.Errorf("delete native snapshot %s: %w", s.Label, err))
+		}
+	}
+	return d.out, nil
+}
+
+type snapshotDeleter struct {
+	plan   *prunePlan
+	store  storage.Store
+	needed map[string]bool
+	out    Pruned
+}
+
+func (d *snapshotDeleter) snapshot(ctx context.Context, s pruneSnapshot) error {
+	m, ok, err := d.mayGo(ctx, s)
+	if err != nil || !ok {
+		return err
+	}
+	if m.Native != "" {
+		if err := d.objects(ctx, s, m); err != nil {
+			return err
+		}
+	}
+	if err := d.records(ctx, s.Label); err != nil {
+		return err
+	}
+	m.DeletedAt = time.Now().UTC()
+	data, err := restorepoint.EncodeMark(m)
+	if err != nil {
+		return err
+	}
+	if err := storage.WriteAll(ctx, d.store, restorepoint.MarkKey(d.plan.Cluster, s.Label), data, storage.Overwrite); err != nil {
+		return err
+	}
+	d.count(s)
+	return nil
+}
+
+func (d *snapshotDeleter) count(s pruneSnapshot) {
+	d.out.Done++
+	d.out.Objects += s.Objects
+	d.out.Bytes += s.Bytes
+}
+
+// mayGo looks once more. Of debris nothing may have been written since it was marked.
+func (d *snapshotDeleter) mayGo(ctx context.Context, s pruneSnapshot) (restorepoint.DeletionMark, bool, error) {
+	m, marked, err := readMark(ctx, d.store, d.plan.Cluster, s.Label)
+	switch {
+	case err != nil || !marked || d.needed[s.Label]:
+		return m, false, err
+	case m.DeletedAt.After(d.plan.At): // by an earlier attempt at this batch
+		d.count(s)
+		return m, false, nil
+	case d.plan.At.Sub(m.MarkedAt) < d.plan.Grace:
+		return m, false, nil
+	case !m.Debris || m.Native == "":
+		return m, true, nil
+	}
+	alone, err := d.leftAlone(ctx, s.Label, m)
+	if err == nil && !alone {
+		d.out.warn("native snapshot %s was written to since it was marked, and stays", s.Label)
+		err = d.store.Delete(ctx, restorepoint.MarkKey(d.plan.Cluster, s.Label))
+	}
+	return m, alone, err
+}
+
+// leftAlone tells whether neither a record nor a file that makes the snapshot restorable has come since it was marked.
+func (d *snapshotDeleter) leftAlone(ctx context.Context, label string, m restorepoint.DeletionMark) (bool, error) {
+	if !m.DeletedAt.IsZero() { // what came after that is of a BE that was late
+		return true, nil
+	}
+	o, err := d.store.Stat(ctx, restorepoint.SnapshotKey(d.plan.Cluster, label))
+	if err == nil && o.Modified.After(m.MarkedAt) {
+		return false, nil
+	}
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return false, err
+	}
+	for o, err := range d.store.List(ctx, starrocks.Snapshot{Repository: m.Native, Label: label}.InfoPrefix("")) {
+		if err != nil {
+			return false, err
+		}
+		if o.Modified.After(m.MarkedAt) || !restorepoint.IsOwnLabel(label) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// objects deletes StarRocks' own, __info first: without it there is no snapshot any more. The mark is looked at again and again: while
+// it is there nobody can have begun to use the label anew.
+func (d *snapshotDeleter) objects(ctx context.Context, s pruneSnapshot, m restorepoint.DeletionMark) error {
+	prefix := starrocks.Snapshot{Repository: m.Native, Label: s.Label}.Prefix()
+	var keys []string
+	drop := func() error {
+		if marked, err := isMarked(ctx, d.store, d.plan.Cluster, s.Label); err != nil || !marked {
+			return errors.Join(err, notMarked(marked, s.Label))
+		}
+		err := d.store.Delete(ctx, keys...)
+		activity.RecordHeartbeat(ctx, s.Label)
+		keys = keys[:0]
+		return err
+	}
+	for o, err := range d.store.List(ctx, prefix) {
+		if err != nil {
+			return err
+		}
+		if keys = append(keys, o.Key); len(keys) < deleteBatch {
+			continue
+		}
+		if err := drop(); err != nil {
+			return err
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	return drop()
+}
+
+// notMarked ends a deletion whose mark somebody took away.
+func notMarked(marked bool, label string) error {
+	if marked {
+		return nil
+	}
+	return fail(spec.ErrorPlanChanged, "the mark of native snapshot %s was taken away while it was being deleted; what is left of it stays; verify the restore points that need it", label)
+}
+
+// records deletes what starkeep knows of a snapshot: the lists, then the record; not the mark.
+func (d *snapshotDeleter) records(ctx context.Context, label string) error {
+	var lists []string
+	for o, err := range d.store.List(ctx, restorepoint.SnapshotPrefix(d.plan.Cluster, label)) {
+		if err != nil {
+			return err
+		}
+		if k, err := restorepoint.ParseKey(o.Key); err == nil && k.Kind == restorepoint.KeyObjects {
+			lists = append(lists, o.Key)
+		}
+	}
+	if len(lists) > 0 {
+		if err := d.store.Delete(ctx, lists...); err != nil {
+			return err
+		}
+	}
+	return d.store.Delete(ctx, restorepoint.SnapshotKey(d.plan.Cluster, label))
+}
+
+// SweepFiles deletes what else a plan names: files of starkeep's own that nobody needs any more.
+func (a *Activities) SweepFiles(ctx context.Context, b PruneBatch) (Pruned, error) {
+	defer keepAlive(ctx)()
+	plan, where, err := a.prunePlan(ctx, b.PrunePlanRef)
+	if err != nil {
+		return Pruned{}, failure(ctx, err)
+	}
+	var out Pruned
+	for _, at := range plan.Files[b.From:b.To] {
+		err := plan.sweep(ctx, where.Store, at)
+		switch {
+		case err == nil:
+			out.Done++
+		case heldBack(err):
+			out.hold(at, err)
+		default:
+			return out, failure(ctx, fmt.Errorf("delete %s: %w", at, err))
+		}
+		activity.RecordHeartbeat(ctx, at)
+	}
+	return out, nil
+}
+
+func (p *prunePlan) sweep(ctx context.Context, store storage.Store, at string) error {
+	if !strings.HasSuffix(at, "/") {
+		return store.Delete(ctx, at)
+	}
+	id, isPoint := strings.CutPrefix(strings.TrimSuffix(at, "/"), restorepoint.PointPrefix(p.Cluster))
+	if isPoint {
+		_, err := store.Stat(ctx, restorepoint.ManifestKey(p.Cluster, id))
+		if err == nil || !errors.Is(err, storage.ErrNotFound) {
+			return err // it has come back: a mirror was given the point again
+		}
+	}
+	_, err := dropFiles(ctx, store, at)
+	return err
+}
