@@ -22,6 +22,9 @@ func addBeside(ctx context.Context, r *Repository, cluster string, out *spec.Poi
 	for _, key := range drills {
 		out.Drills = append(out.Drills, *readDrillRow(ctx, r.Store, key))
 	}
+	if out.Pinned, err = pinOf(ctx, r.Store, cluster, out.ID); err != nil {
+		return err
+	}
 	if len(out.Drills) > 0 {
 		out.Drill = &out.Drills[0]
 	}

@@ -82,6 +82,9 @@ func (a *Activities) points(ctx context.Context, in spec.Inspect) (spec.InspectR
 		if list := files.verifications[id]; len(list) > 0 {
 			row.Verified = readVerificationRow(ctx, r.Store, list[len(list)-1])
 		}
+		if key := files.pins[id]; key != "" {
+			row.Pinned = readPin(ctx, r.Store, key)
+		}
 		out.Points = append(out.Points, row)
 	}
 	slices.SortStableFunc(out.Points, func(a, b spec.PointRow) int { // as "latest" means them

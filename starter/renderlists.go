@@ -21,7 +21,7 @@ func writePoints(w io.Writer, points []spec.PointRow) {
 			rows = append(rows, []string{oneLine(p.ID), oneLine(p.CreatedAt), "unreadable: " + oneLine(p.Problem), "", "", "", "", "", "", "", ""})
 			continue
 		}
-		rows = append(rows, []string{oneLine(p.ID), oneLine(p.CreatedAt), pointState(p), count(p.Databases), count(p.Tables),
+		rows = append(rows, []string{oneLine(p.ID), oneLine(p.CreatedAt), pointState(p) + pinnedText(p), count(p.Databases), count(p.Tables),
 			count(p.Partitions), count(p.Tablets), size(p.Bytes), oneLine(p.Parent), verificationText(p.Verified), drillText(p.Drill), tagsText(p.Tags)})
 	}
 	writeTable(w, columns, rows)
@@ -46,7 +46,7 @@ func writePoint(w io.Writer, p spec.PointDetails) {
 	}
 	writeVertical(w, [][2]string{
 		{"Point", row.ID}, {"State", state}, {"Created", row.CreatedAt}, {"Cluster", p.Cluster}, {"Repository", p.Repository},
-		{"Parent", row.Parent}, {"Tags", tagsText(row.Tags)},
+		{"Parent", row.Parent}, {"Tags", tagsText(row.Tags)}, {"Pinned", pinnedSince(row.Pinned)},
 		{"Holds", fmt.Sprintf("%s, %s, %s, %s, %s", plural(int64(row.Databases), "database", "databases"), plural(int64(row.Tables), "table", "tables"),
 			plural(row.Partitions, "partition", "partitions"), plural(row.Tablets, "tablet", "tablets"), size(row.Bytes))},
 	})
