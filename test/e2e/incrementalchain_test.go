@@ -110,7 +110,10 @@ func TestAPointOfNamedPartitionsLeavesTheOthers(t *testing.T) {
 	if r := restoredTable(out, "keyed"); r.Action != spec.ActionSwap {
 		t.Errorf("a table that was backed up whole: %+v", r)
 	}
-	decide(t, b, out.Undo, spec.UpdateUndo)
+	undone := decide(t, b, out.Undo, spec.UpdateUndo)
+	if err := b.Client.GetWorkflow(t.Context(), undone.Restore, "").Get(t.Context(), nil); err != nil {
+		t.Fatalf("undo: %+v, %v", undone, err)
+	}
 	want = map[string]string{"keyed": damaged["keyed"], "lists": damaged["lists"], "ranges": merged(good["ranges"], damaged["ranges"], func(line string) bool { return strings.HasPrefix(line, "p20260103") })}
 	same(t, contentsOf(b, "parts", partitionedTables), want) // what was added stays
 }

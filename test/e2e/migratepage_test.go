@@ -64,7 +64,7 @@ func TestTheMigrationPageIsFollowed(t *testing.T) {
 	status, _, _ := cli.run(t, b, page["migrate status"]...)
 	says("migrate status", status, "migrate/prod/move: ready to switch", "ROUND", "The target holds restore point", "then starkeep migrate switch migrate/prod/move")
 	out, said, code := cli.run(t, b, page["migrate switch"]...)
-	says("migrate switch", out, "The target holds restore point", "Compared:", "0 partitions' rows were not compared", "Did not cross:", "'ann'@'%'", "totals", "Report: s3://")
+	says("migrate switch", out, "The target holds restore point", "Compared:", "0 partitions' rows were not compared", "Did not cross:", "'ann'@'%'", "totals", "Report: s3a://")
 	says("migrate switch, on the way", said, "stop the loads at the source now")
 	if code != 0 {
 		t.Errorf("exit code %d", code)
