@@ -12,7 +12,7 @@ import (
 )
 
 func (c *cli) backup() *cobra.Command {
-	return noun("backup", "Back up databases, and look at restore points", c.backupRun(), c.backupList(), c.backupShow(), c.backupDiff(), c.backupUsage(), c.backupAdopt(), c.backupExport(), c.backupVerify())
+	return noun("backup", "Back up databases, and look at restore points", c.backupRun(), c.backupList(), c.backupShow(), c.backupDiff(), c.backupUsage(), c.backupAdopt(), c.backupExport(), c.backupVerify(), c.backupPrune(), c.backupPin(), c.backupUnpin())
 }
 
 func (c *cli) backupRun() *cobra.Command {

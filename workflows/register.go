@@ -19,6 +19,8 @@ func Register(r worker.WorkflowRegistry) {
 		spec.DrillWorkflow:       Drill,
 		spec.VerifyWorkflow:      Verify,
 		spec.ExportWorkflow:      Export,
+		spec.PruneWorkflow:       Prune,
+		spec.PinWorkflow:         Pin,
 		spec.MigrateWorkflow:     Migrate,
 
 		spec.CreateRepositoryWorkflow: CreateRepository,

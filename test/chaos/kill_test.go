@@ -189,7 +189,7 @@ func kills(all []*baseline) []kill {
 
 func (k kill) rank() int {
 	switch k.point.Activity {
-	case "PlanBackup", "PlanRestore", "Inspect", "PlanExport", "PlanVerify", "UndoSwap", "FinishSwap", "EnsureRepository", "ProbeStore", "ProbeCluster", "DropRepository", "CheckMigration":
+	case "PlanBackup", "PlanRestore", "Inspect", "PlanExport", "PlanVerify", "PlanPrune", "DropPoints", "MarkSnapshots", "DeleteSnapshots", "SweepFiles", "PinPoint", "UndoSwap", "FinishSwap", "EnsureRepository", "ProbeStore", "ProbeCluster", "DropRepository", "CheckMigration":
 		return 0
 	}
 	return 1

@@ -55,6 +55,7 @@ var scenarios = []scenario{
 	{name: "composed", run: runComposed, fresh: true},
 	{name: "export", run: runExport, fresh: true},
 	{name: "verification", prepare: damagedCopy, run: runVerify, fresh: true},
+	{name: "prune", prepare: twoPoints, run: runPrune, fresh: true},
 }
 
 // trial is one run of a scenario.

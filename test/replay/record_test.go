@@ -58,6 +58,7 @@ func recordMissing(t *testing.T) {
 	t.Run("composed", func(t *testing.T) { newRecorder(t, testbed.Options{}).composed() })
 	t.Run("verifications", recordVerifications)
 	t.Run("a long verification", recordLongVerification)
+	t.Run("prunes", recordPrunes)
 	t.Run("continued as new", func(t *testing.T) {
 		r := newRecorder(t, testbed.Options{Temporal: hastyServer(t)})
 		run := r.backup("continued", spec.Backup{Include: []string{"sales"}, Limits: spec.Limits{MaxPartitionsPerUnit: 1}})

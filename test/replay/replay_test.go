@@ -43,6 +43,7 @@ var recorded = []string{
 	"CreateRepository/v1-created", "DropRepository/v1-dropped",
 	"CheckRepository/v1-without-scratch", "CheckRepository/v1-ok", "CheckRepository/v1-missing", "CheckRepository/v1-cancelled",
 	"Verify/v1-ok", "Verify/v1-damaged", "Verify/v1-repaired", "Verify/v1-continued-1", "Verify/v1-continued-2",
+	"Pin/v1-pinned", "Prune/v1-dry-run", "Prune/v1-points", "Prune/v1-snapshots", "Prune/v1-files",
 	"Restore/v4-views", "UndoWindow/v4-undo-views",
 }
 

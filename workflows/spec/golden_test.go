@@ -41,6 +41,10 @@ var public = map[string]any{
 	"migrate-progress":  &spec.MigrateProgress{},
 	"migrate-answer":    &spec.MigrateAnswer{},
 	"pause":             &spec.Pause{},
+	"prune":             &spec.Prune{},
+	"prune-result":      &spec.PruneResult{},
+	"pin":               &spec.Pin{},
+	"pin-result":        &spec.PinResult{},
 	"pause-result":      &spec.PauseResult{},
 	"timetable":         &spec.Timetable{},
 
