@@ -37,7 +37,7 @@ func (s *gcsStore) Put(ctx context.Context, key string, body io.Reader, size int
 	}
 	exact := &exactReader{ctx: ctx, body: body, left: size}
 	if size > s.single {
-		return s.putLarge(ctx, key, exact, mode)
+		return s.putLarge(ctx, key, exact, size, mode)
 	}
 	data := make([]byte, size)
 	if err := readPart(exact, data, true); err != nil {
@@ -105,7 +105,7 @@ func (s *gcsStore) putError(ctx context.Context, key string, err error) error {
 
 // putLarge uploads in one session. A session ends once, so its requests can be repeated and need no precondition of their
 // own; the object appears with the last one.
-func (s *gcsStore) putLarge(ctx context.Context, key string, body *exactReader, mode Mode) error {
+func (s *gcsStore) putLarge(ctx context.Context, key string, body *exactReader, size int64, mode Mode) error {
 	if mode == IfAbsent { // ask before the bytes are sent; the server decides at the end
 		if _, err := s.stat(ctx, "put", key); !errors.Is(err, ErrNotFound) {
 			return existsOr(key, err)
@@ -114,7 +114,7 @@ func (s *gcsStore) putLarge(ctx context.Context, key string, body *exactReader, 
 	object := s.object(key, rand.Text())
 	ahead := newReadAhead(body, s.chunk)
 	sum := &summed{body: ahead}
-	stored, err := s.session(ctx, object, sum, mode)
+	stored, err := s.session(ctx, object, sum, s.chunkOf(size), mode)
 	ahead.stop()
 	if sum.err != nil {
 		return bodyError("put", key, sum.err)
@@ -131,14 +131,23 @@ func (s *gcsStore) putLarge(ctx context.Context, key string, body *exactReader, 
 	return nil
 }
 
-func (s *gcsStore) session(ctx context.Context, object *raw.Object, body io.Reader, mode Mode) (*raw.Object, error) {
+// chunkOf is the chunk for a body of that size. One that is a whole number of chunks would need another request, without
+// bytes: a chunk that is full does not know that it is the last.
+func (s *gcsStore) chunkOf(size int64) int {
+	if size%int64(s.chunk) == 0 {
+		return s.chunk + googleapi.MinUploadChunkSize
+	}
+	return s.chunk
+}
+
+func (s *gcsStore) session(ctx context.Context, object *raw.Object, body io.Reader, chunk int, mode Mode) (*raw.Object, error) {
 	var again attempts
 	call := s.api.Objects.Insert(s.bucket, object).Name(object.Name).Fields("generation", "crc32c")
 	if mode == IfAbsent {
 		call.IfGenerationMatch(0)
 	}
 	return call.
-		Media(body, googleapi.ChunkSize(s.chunk), googleapi.ContentType(binary8), googleapi.EnableAutoChecksum(), googleapi.ChunkRetryDeadline(chunkDeadline)).
+		Media(body, googleapi.ChunkSize(chunk), googleapi.ContentType(binary8), googleapi.EnableAutoChecksum(), googleapi.ChunkRetryDeadline(chunkDeadline)).
 		ProgressUpdater(func(int64, int64) { again = attempts{}; s.bucketMet.Store(true) }).
 		WithRetry(&gax.Backoff{Initial: 100 * time.Millisecond, Max: requestBackoff, Multiplier: 4},
 			func(err error) bool { return ctx.Err() == nil && again.after(err) }).
