@@ -80,6 +80,11 @@ func (s *repositoryStore) Copy(ctx context.Context, from, to string) error {
 	return s.named("copy", s.Store.Copy(ctx, from, to))
 }
 
+func (s *repositoryStore) CopyTold(ctx context.Context, from storage.Object, to string) (string, error) {
+	sum, err := storage.CopyTold(ctx, s.Store, from, to)
+	return sum, s.named("copy", err)
+}
+
 // repositoryBody is what Get reads.
 type repositoryBody struct {
 	io.ReadCloser

@@ -262,3 +262,22 @@ func TestABodyThatBreaksNamesItsRepository(t *testing.T) {
 type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, storage.ErrChanged }
+
+// What a server tells of its copies saves asking for each: it must not end at the name.
+func TestANamedStorePassesOnWhatItsServerTells(t *testing.T) {
+	a := New(nil, []*Repository{{Name: "r", Store: tellingStore{err: storage.ErrDenied}}})
+	sum, err := storage.CopyTold(t.Context(), a.repositories["r"].Store, storage.Object{Key: "from"}, "to")
+	if sum != "told" || !errors.Is(err, storage.ErrDenied) || !strings.Contains(err.Error(), "repository r") {
+		t.Errorf("got %q, %v", sum, err)
+	}
+}
+
+// tellingStore fails, but not without an answer.
+type tellingStore struct {
+	storage.Store
+	err error
+}
+
+func (s tellingStore) CopyTold(context.Context, storage.Object, string) (string, error) {
+	return "told", s.err
+}

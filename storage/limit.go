@@ -36,8 +36,8 @@ func (s *limitedStore) Get(ctx context.Context, key string, offset, length int64
 	return &limitedBody{limitedReader{ctx: ctx, body: body, limit: s.limit}, body}, nil
 }
 
-func (s *limitedStore) copyTold(ctx context.Context, from Object, to string) (sum string, err error) {
-	return copyTold(ctx, s.Store, from, to)
+func (s *limitedStore) CopyTold(ctx context.Context, from Object, to string) (sum string, err error) {
+	return CopyTold(ctx, s.Store, from, to)
 }
 
 type limitedReader struct {

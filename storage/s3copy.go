@@ -34,8 +34,8 @@ func (s *s3Store) Copy(ctx context.Context, from, to string) error {
 	return s.copyParts(ctx, from, to, head)
 }
 
-// copyTold is Copy in one request, where that is allowed.
-func (s *s3Store) copyTold(ctx context.Context, from Object, to string) (sum string, err error) {
+// CopyTold is Copy in one request, where that is allowed.
+func (s *s3Store) CopyTold(ctx context.Context, from Object, to string) (sum string, err error) {
 	if from.Size > s.copyPart || from.Key == to || unreadableKey(from.Key) != "" || badKey(to) != "" {
 		return "", s.Copy(ctx, from.Key, to)
 	}

@@ -73,7 +73,7 @@ func (t *transfer) copyWithin(ctx context.Context, object Object, target, sum st
 	if target == object.Key {
 		return invalid("copy", target, "source and target are one object")
 	}
-	told, err := copyTold(ctx, t.to, object, target)
+	told, err := CopyTold(ctx, t.to, object, target)
 	switch {
 	case err != nil:
 		return err
@@ -88,15 +88,18 @@ func (t *transfer) copyWithin(ctx context.Context, object Object, target, sum st
 	return err
 }
 
-// tellingCopier is a Store whose server tells the MD5 of what it copied, and is asked for less where the size is known.
-type tellingCopier interface {
-	copyTold(ctx context.Context, from Object, to string) (sum string, err error)
+// CopyTeller is a Store whose server tells the MD5 of what it copied, and is asked for less where the size is known. What
+// wraps a Store should pass it on.
+type CopyTeller interface {
+	// CopyTold is Copy of an object of which size and key are known. sum is "" where the server does not tell the copy's MD5;
+	// as in Object it is a hint.
+	CopyTold(ctx context.Context, from Object, to string) (sum string, err error)
 }
 
-// copyTold lets a store copy an object, and tells the MD5 of the copy; "" where the store does not.
-func copyTold(ctx context.Context, s Store, from Object, to string) (sum string, err error) {
-	if c, ok := s.(tellingCopier); ok {
-		return c.copyTold(ctx, from, to)
+// CopyTold copies as CopyTeller does; a Store that is none copies and is asked.
+func CopyTold(ctx context.Context, s Store, from Object, to string) (sum string, err error) {
+	if c, ok := s.(CopyTeller); ok {
+		return c.CopyTold(ctx, from, to)
 	}
 	if err := s.Copy(ctx, from.Key, to); err != nil {
 		return "", err
