@@ -33,7 +33,8 @@ type bed struct {
 	onTables []string // statements once there are tables
 
 	others  []*activities.Repository // further repository profiles
-	current string                   // prefix of the snapshot that a test looks at
+	mirrors []*activities.Mirror
+	current string // prefix of the snapshot that a test looks at
 
 	backupPlan  activities.PlanRef // of the last restore point made, and its units
 	backupUnits []restorepoint.Unit
@@ -96,7 +97,7 @@ func (b *bed) newWorker(o options) *activities.Activities {
 	return activities.New(
 		[]*activities.Cluster{{Name: "prod", FE: fe, Timing: b.timing, Limits: activities.Limits{UnitDuration: time.Minute, BytesPerSecond: 1 << 30}}},
 		append([]*activities.Repository{{Name: "repo", Native: "r", Location: b.location, Store: b.store}}, b.others...),
-	)
+		b.mirrors...)
 }
 
 func (b *bed) sql(statements ...string) {
@@ -169,8 +170,15 @@ func (b *bed) again(u activities.UnitRef) activities.UnitRef {
 // backUp makes a restore point of what is selected.
 func (b *bed) backUp(include ...string) (point string) {
 	b.Helper()
-	plan := b.planBackup(include...)
-	in := activities.PublishInput{Spec: spec.Backup{Cluster: "prod", Repository: "repo", Include: include}, Point: b.point(), Run: b.runSeed(), Created: time.Now()}
+	return b.backUpAs(spec.Backup{Include: include})
+}
+
+// backUpAs makes a restore point of what a spec selects.
+func (b *bed) backUpAs(as spec.Backup) (point string) {
+	b.Helper()
+	as.Cluster, as.Repository = "prod", "repo"
+	plan := b.planBackup(as.Include...)
+	in := activities.PublishInput{Spec: as, Point: b.point(), Run: b.runSeed(), Created: time.Now()}
 	for _, p := range plan.Databases {
 		b.backupPlan, b.backupUnits = p.Plan, p.Units
 		u := b.backupUnit(p)

@@ -47,7 +47,7 @@ func (a *Activities) planExport(ctx context.Context, in PlanExportInput) (Export
 			return ExportPlan{}, err
 		}
 	}
-	p := &exportPlanner{restorePlanner: restorePlanner{cluster: c, repository: from, hosts: 1 << 30, plans: map[string]*Plan{}}, to: to, label: in.Spec.Label}
+	p := &exportPlanner{restorePlanner: restorePlanner{cluster: c, repository: from, from: from, hosts: 1 << 30, plans: map[string]*Plan{}}, to: to, label: in.Spec.Label}
 	p.in.Spec = spec.Restore{Cluster: in.Spec.Cluster, Repository: in.Spec.Repository, Point: in.Spec.Point, Include: in.Spec.Include, Exclude: in.Spec.Exclude, Rename: in.Spec.Rename}
 	plan, err := p.export(ctx)
 	if err != nil {

@@ -53,6 +53,9 @@ func (a *Activities) PlanBackup(ctx context.Context, in PlanBackupInput) (Backup
 	if err != nil {
 		return BackupPlan{}, failure(ctx, err)
 	}
+	if err := a.checkMirrors(in.Spec); err != nil {
+		return BackupPlan{}, failure(ctx, err)
+	}
 	p := &backupPlanner{in: in, cluster: c, repository: r}
 	plan, err := p.plan(ctx, a)
 	return plan, failure(ctx, err)

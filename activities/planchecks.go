@@ -62,7 +62,7 @@ func (p *restorePlanner) native(ctx context.Context, label string) (*native, err
 	if n := p.natives[label]; n != nil {
 		return n, nil
 	}
-	record, _, err := readRecord(ctx, p.repository.Store, p.manifest.Cluster.Name, label)
+	record, _, err := readRecord(ctx, p.from.Store, p.manifest.Cluster.Name, label)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (p *restorePlanner) native(ctx context.Context, label string) (*native, err
 	for _, t := range record.Tables {
 		n.tables[t.Name] = t
 	}
-	raw, err := readChecked(ctx, p.repository.Store, record.MetaKey)
+	raw, err := readChecked(ctx, p.from.Store, record.MetaKey)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (p *restorePlanner) checkObjects(ctx context.Context) error {
 		digests[s.Label] = s.SHA256
 	}
 	for _, label := range slices.Sorted(maps.Keys(needed)) {
-		if err := checkSnapshotPresent(ctx, p.repository, p.manifest.Cluster.Name, label, digests[label], needed[label], places); err != nil {
+		if err := checkSnapshotPresent(ctx, p.from, p.manifest.Cluster.Name, label, digests[label], needed[label], places); err != nil {
 			return err
 		}
 	}

@@ -22,7 +22,7 @@ func (p *restorePlanner) lookForRepository(ctx context.Context) error {
 	if _, err := checkRepoInfo(ctx, r); err != nil {
 		return err
 	}
-	p.out.Ensure = &EnsureRepositoryInput{Cluster: c.Name, Repository: r.Name, ReadOnly: p.source() != c.Name}
+	p.out.Ensure = &EnsureRepositoryInput{Cluster: c.Name, Repository: r.Name, ReadOnly: p.source() != c.Name && p.in.Spec.From == ""}
 	p.out.Warnings = append(p.out.Warnings, fmt.Sprintf("cluster %s does not know repository %s: it is created there%s, at %s, and stays",
 		c.Name, r.Native, readOnlyWord(p.out.Ensure.ReadOnly), r.Location))
 	return nil
@@ -39,12 +39,13 @@ func (p *restorePlanner) source() string {
 // readPoint finds the restore point; "latest" is the newest complete one.
 func (p *restorePlanner) readPoint(ctx context.Context) error {
 	source := p.source()
-	id, err := choosePoint(ctx, p.repository.Store, source, p.in.Spec.Point)
+	id, err := choosePoint(ctx, p.from.Store, source, p.in.Spec.Point)
 	if err != nil {
 		return err
 	}
-	p.manifest, err = readManifest(ctx, p.repository.Store, source, id)
-	if err == nil && p.manifest.Repository.NativeName != p.repository.Native {
+	p.manifest, err = readManifest(ctx, p.from.Store, source, id)
+	p.from = p.from.as(p.manifest.Repository.NativeName)
+	if err == nil && p.from.Name == p.repository.Name && p.manifest.Repository.NativeName != p.repository.Native {
 		return invalid("restore point %s was made in repository %q; StarRocks restores from a repository of that name only, profile %s is %q",
 			id, p.manifest.Repository.NativeName, p.repository.Name, p.repository.Native)
 	}

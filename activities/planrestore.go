@@ -50,7 +50,13 @@ func (a *Activities) PlanRestore(ctx context.Context, in PlanRestoreInput) (Rest
 	if err != nil {
 		return RestorePlan{}, failure(ctx, err)
 	}
-	p := &restorePlanner{in: in, cluster: c, repository: r, plans: map[string]*Plan{}, wanted: map[string]map[string]bool{},
+	from := r
+	if in.Spec.From != "" {
+		if from, err = a.storeOf("from", in.Spec.From); err != nil {
+			return RestorePlan{}, failure(ctx, err)
+		}
+	}
+	p := &restorePlanner{in: in, cluster: c, repository: r, from: from, plans: map[string]*Plan{}, wanted: map[string]map[string]bool{},
 		targets: map[string]*target{}, named: map[string][]string{}, natives: map[string]*native{}, facts: map[string]restorepoint.PlanFact{}}
 	plan, err := p.plan(ctx, a)
 	return plan, failure(ctx, err)
@@ -59,7 +65,8 @@ func (a *Activities) PlanRestore(ctx context.Context, in PlanRestoreInput) (Rest
 type restorePlanner struct {
 	in         PlanRestoreInput
 	cluster    *Cluster
-	repository *Repository
+	repository *Repository // that StarRocks restores from
+	from       *Repository // where the restore point lies: there, or in another store
 	manifest   restorepoint.Manifest
 
 	backedUp      restorepoint.Selection // of the point's backup

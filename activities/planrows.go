@@ -14,6 +14,9 @@ func (p *restorePlanner) planOf(database, source string) (*Plan, error) {
 	plan := p.plans[database]
 	if plan == nil {
 		plan = &Plan{Statement: starrocks.RestoreKind, Cluster: p.cluster.Name, Repository: p.repository.Name, Database: database, Source: source, SourceCluster: p.manifest.Cluster.Name, SourceVersion: p.manifest.Cluster.Version, Point: p.manifest.ID}
+		if p.from.Name != p.repository.Name {
+			plan.From = p.from.Name
+		}
 		p.plans[database] = plan
 	}
 	if plan.Source != source {

@@ -120,7 +120,7 @@ func (p *restorePlanner) measuredRate(ctx context.Context) (int64, string) {
 		if i == maxMeasured {
 			break
 		}
-		record, _, err := readRecord(ctx, p.repository.Store, p.manifest.Cluster.Name, s.Label)
+		record, _, err := readRecord(ctx, p.from.Store, p.manifest.Cluster.Name, s.Label)
 		if err != nil {
 			continue
 		}

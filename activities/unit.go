@@ -67,7 +67,7 @@ func (a *Activities) resolve(ctx context.Context, u UnitRef) (*work, error) {
 	}
 	w := &work{UnitRef: u, cluster: c, repository: r, source: r, plan: p, parts: u.Unit.Of(p.Parts)}
 	if p.From != "" {
-		if w.source, err = a.repository(p.From); err != nil {
+		if w.source, err = a.storeOf("from", p.From); err != nil {
 			return nil, err
 		}
 	}

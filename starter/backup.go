@@ -12,7 +12,7 @@ import (
 )
 
 func (c *cli) backup() *cobra.Command {
-	return noun("backup", "Back up databases, and look at restore points", c.backupRun(), c.backupList(), c.backupShow(), c.backupDiff(), c.backupUsage(), c.backupAdopt(), c.backupExport(), c.backupVerify(), c.backupPrune(), c.backupPin(), c.backupUnpin())
+	return noun("backup", "Back up databases, and look at restore points", c.backupRun(), c.backupList(), c.backupShow(), c.backupDiff(), c.backupUsage(), c.backupAdopt(), c.backupExport(), c.backupCopy(), c.backupVerify(), c.backupPrune(), c.backupPin(), c.backupUnpin())
 }
 
 func (c *cli) backupRun() *cobra.Command {
@@ -44,11 +44,13 @@ func (c *cli) backupRun() *cobra.Command {
 	f.BoolVar(&in.Incremental, "incremental", false, "back up only what has changed since the newest restore point, and carry the rest over by reference")
 	f.StringVar(&in.Base, "base", "", "restore `POINT` that --incremental compares with (default the newest that holds as much)")
 	f.StringVar(&in.Fingerprint, "fingerprint", "", "`HOW` to fingerprint the rows of each partition, which a restore then compares: sample (about one row in 16) or full (default: rows are only counted)")
+	f.StringArrayVar(&in.Mirrors, "mirror", nil, "mirror profile (`NAME`) that gets a copy of the point, unit by unit; repeatable. One that fails does not fail the backup")
+	f.Var((*durationFlag)(&in.MirrorWait), "mirror-wait", "how `long` to look, after the point is published, whether the mirrors have it (default 1m); the copies go on by themselves")
 	f.StringArrayVar(&tags, "tag", nil, "`KEY=VALUE` kept with the restore point; repeatable")
 	f.StringVar(&in.OnBusy, "on-busy", "", "what to `do` when another job holds a database: wait (default) or fail")
 	limits := addLimits(f, &in.Limits)
 	flags.add(cmd)
-	flags.addSpecFile(cmd, spec.BackupWorkflow, append(limits, "cluster", "repository", "include", "exclude", "resume", "incremental", "base", "fingerprint", "tag", "on-busy")...)
+	flags.addSpecFile(cmd, spec.BackupWorkflow, append(limits, "cluster", "repository", "include", "exclude", "resume", "incremental", "base", "fingerprint", "mirror", "mirror-wait", "tag", "on-busy")...)
 	return cmd
 }
 

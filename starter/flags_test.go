@@ -70,6 +70,12 @@ func TestFlagsMakeTheInput(t *testing.T) {
 			want: spec.Backup{Cluster: "prod", Repository: "s3", Limits: spec.Limits{UnitDuration: spec.Duration(5 * time.Minute)}}},
 		{name: "backup from stdin", args: "backup run --name x --spec -", stdin: `{"cluster": "c", "repository": "r"}`, id: "backup/c/x",
 			want: spec.Backup{Cluster: "c", Repository: "r"}},
+		{name: "copy", id: "copy/prod/s3/dr",
+			args: "backup copy --cluster prod --from s3 --to dr --point latest --limit 5MiB --parallel-batches 2",
+			want: spec.Copy{Cluster: "prod", From: "s3", To: "dr", Point: "latest", Limits: spec.CopyLimits{BytesPerSecond: 5 << 20, ParallelBatches: 2}}},
+		{name: "backup with mirrors", id: "backup/prod/manual-20261122T150405Z",
+			args: "backup run --cluster prod --repository s3 --mirror dr --mirror nfs --mirror-wait 5m",
+			want: spec.Backup{Cluster: "prod", Repository: "s3", Mirrors: []string{"dr", "nfs"}, MirrorWait: spec.Duration(5 * time.Minute)}},
 		{name: "export", id: "export/prod/kept_1",
 			args: "backup export latest --cluster prod --repository s3 --include sales --exclude *.tmp --rename sales.a=sales.b --label kept_1 --to dr",
 			want: spec.Export{Cluster: "prod", Repository: "s3", Point: "latest", Include: []string{"sales"}, Exclude: []string{"*.tmp"},
@@ -105,7 +111,7 @@ func TestFlagsMakeTheInput(t *testing.T) {
 			if code := c.run(t.Context(), strings.Fields(test.args)); code != exitFailed || !strings.Contains(errOut.String(), "recorded") {
 				t.Fatalf("exit code %d: %s", code, errOut)
 			}
-			unexported := cmpopts.IgnoreUnexported(spec.Backup{}, spec.Restore{}, spec.Export{}, spec.Verify{})
+			unexported := cmpopts.IgnoreUnexported(spec.Backup{}, spec.Restore{}, spec.Export{}, spec.Copy{}, spec.Verify{})
 			if diff := cmp.Diff(test.want, asked.input, unexported, cmpopts.EquateEmpty()); diff != "" {
 				t.Error(diff)
 			}
@@ -125,7 +131,9 @@ func TestFlagsMakeTheInput(t *testing.T) {
 func TestWrongCommandLinesTouchNothing(t *testing.T) {
 	for _, test := range []struct{ name, args, stdin, says string }{
 		{"unknown command", "bakcup", "", `unknown command "bakcup"`},
-		{"unknown verb", "backup make", "", `starkeep backup has no command "make"; it has adopt, diff, export, list, run, show, usage, verify`},
+		{"copy to itself", "backup copy --cluster a --from x --to x", "", `--to is "x", as is "from"; a copy goes from one store to another`},
+		{"limit of a copy", "backup copy --cluster a --from x --to y --limit 5MB", "", "want a number of bytes, such as"},
+		{"unknown verb", "backup make", "", `starkeep backup has no command "make"; it has adopt, copy, diff, export, list, run, show, usage, verify`},
 		{"unknown flag", "backup run --force", "", "unknown flag: --force"},
 		{"label that is a path", "backup export latest --cluster c --repository r --label a:b", "", "--label is \"a:b\"; give 1 to 64 letters, digits and _"},
 		{"no label", "backup export latest --cluster c --repository r", "", "--label is \"\"; give 1 to 64"},

@@ -20,7 +20,7 @@ const pauseTimeout = time.Minute
 
 func (c *cli) job() *cobra.Command {
 	return noun("job", "See what runs; watch, pause, resume and cancel it",
-		c.jobList(), c.jobWatch(), c.jobCancel(), c.jobPause(), c.jobResume())
+		c.jobList(), c.jobWatch(), c.jobCancel(), c.jobPause(), c.jobResume(), c.jobLimit())
 }
 
 const anyID = "a workflow id, like backup/prod/manual-20261122T150405Z; see starkeep job list"
@@ -104,6 +104,12 @@ func (c *cli) watchOther(ctx context.Context, t *temporalServer, workflow string
 		var result spec.MigrateResult
 		err := c.follow(ctx, t, begun, timeout, &result)
 		return true, c.showMigrate(result, err)
+	case spec.CopyWorkflow:
+		var in spec.Copy
+		t.inputOf(ctx, begun, &in)
+		var result spec.CopyResult
+		err := c.follow(ctx, t, begun, timeout, &result)
+		return true, c.showCopy(result, err, in.Cluster)
 	case spec.AdoptWorkflow:
 		var in spec.Adopt
 		t.inputOf(ctx, begun, &in)

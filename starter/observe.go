@@ -63,7 +63,7 @@ func (c *cli) absence(ctx context.Context, t *temporalServer) string {
 func (t *temporalServer) progressOf(ctx context.Context, r started) (spec.Progress, error) {
 	var asked spec.Progress
 	switch kind, _, _ := strings.Cut(r.WorkflowID, "/"); kind {
-	case "backup", "restore", "repo", "export", "migrate", "verify":
+	case "backup", "restore", "repo", "export", "copy", "migrate", "verify":
 		err := t.query(ctx, r.WorkflowID, r.RunID, &asked)
 		return asked, err
 	case "starkeep":

@@ -30,6 +30,7 @@ func writeBackup(w io.Writer, r spec.BackupResult) {
 	fmt.Fprintln(w, ".")
 	writeChanges(w, r)
 	writeFailed(w, r.Failed, r.FailedCount)
+	writeMirrors(w, r.Mirrors)
 	writeWarnings(w, r.Warnings)
 	writeNotCovered(w, r.NotCovered)
 }

@@ -155,6 +155,11 @@ func TestResultsAsText(t *testing.T) {
 				Tables: []spec.RestoredTable{{Database: "starkeep_drill_1a2b3c4d", Table: "customers", Action: spec.ActionCreate, Partitions: 4, Tablets: 4, Rows: 12, RowsProven: true}},
 				Failed: []spec.FailedPart{{Database: "starkeep_drill_1a2b3c4d", Table: "orders", Reason: "rows is 1, want 2"}}})
 		}),
+		"copy": text(func(b *strings.Builder) {
+			writeCopy(b, spec.CopyResult{From: "s3-eu", To: "dr", Points: []string{point}, PointCount: 1, Held: 31, Snapshots: 5, Objects: 48210, Present: 120, Moved: 5 << 38,
+				Failed: []spec.FailedCopy{{Point: point, Reason: "objects are gone"}}, FailedCount: 1, Warnings: []string{"a warning"}})
+			writeMirrors(b, []spec.MirrorState{{Mirror: "dr", Copied: true, Copy: "copy/prod/s3-eu/dr"}, {Mirror: "nfs", Copy: "copy/prod/s3-eu/nfs", Reason: "not copied yet"}})
+		}),
 		"jobs": text(func(b *strings.Builder) {
 			writeJobs(b, jobs{Runs: []runRow{{ID: "backup/prod/nightly", Workflow: "Backup", Status: "Running", Phase: "upload", Started: "2026-11-22T15:04:05Z"},
 				{ID: "restore/prod/r1", Workflow: "Restore", Status: "Completed", Started: "2026-11-21T15:04:05Z", Closed: "2026-11-21T15:05:07Z"}},

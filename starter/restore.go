@@ -31,6 +31,7 @@ func (r *restoreInput) add(cmd *cobra.Command, flags *runFlags) {
 	f := cmd.Flags()
 	f.StringVar(&r.Cluster, "cluster", "", "cluster profile (`NAME`) to restore into")
 	f.StringVar(&r.Repository, "repository", "", "repository profile (`NAME`) that holds the restore point")
+	f.StringVar(&r.From, "from", "", "mirror or other repository profile (`NAME`) that holds the restore point, if --repository does not; what is restored is brought over first")
 	f.StringVar(&r.Point, "point", "", "restore `POINT`: an id, latest (default), the newest complete one, or latest~N, the N-th complete one before it")
 	f.StringVar(&r.snapshot.Label, "snapshot", "", "`LABEL` of a native snapshot to restore instead of a point: it is adopted as one")
 	f.StringVar(&r.snapshot.Timestamp, "snapshot-timestamp", "", "its `backup_timestamp`, where the label has several")
@@ -44,7 +45,7 @@ func (r *restoreInput) add(cmd *cobra.Command, flags *runFlags) {
 	f.Var((*durationFlag)(&r.UndoWindow), "undo-window", "how `long` the old tables are kept after a swap (default 72h)")
 	f.StringVar(&r.OnBusy, "on-busy", "", "what to `do` when another job holds a database: wait (default) or fail")
 	limits := append(addLimits(f, &r.Limits), r.addConsent(f)...)
-	flags.addSpecFile(cmd, spec.RestoreWorkflow, append(limits, "cluster", "repository", "point", "snapshot", "snapshot-timestamp", "source-cluster", "include", "exclude",
+	flags.addSpecFile(cmd, spec.RestoreWorkflow, append(limits, "cluster", "repository", "from", "point", "snapshot", "snapshot-timestamp", "source-cluster", "include", "exclude",
 		"rename", "on-existing", "replication-num", "skip-grants", "undo-window", "on-busy")...)
 }
 

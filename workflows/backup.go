@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -35,6 +36,7 @@ func Backup(ctx workflow.Context, in spec.Backup) (spec.BackupResult, error) {
 	if err != nil {
 		return spec.BackupResult{}, err
 	}
+	b.mirror(ctx, plan, published)
 	return b.result(ctx, published, outcomes)
 }
 
@@ -44,6 +46,7 @@ type backup struct {
 	seed    string
 	created time.Time
 	planned activities.BackupPlan
+	mirrors []spec.MirrorState
 }
 
 func (b *backup) plan(ctx workflow.Context) (activities.BackupPlan, error) {
@@ -60,7 +63,7 @@ func (b *backup) inputs(plan activities.BackupPlan) []DatabaseJobInput {
 	var list []DatabaseJobInput
 	for _, d := range plan.Databases {
 		if len(d.Units) > 0 {
-			list = append(list, DatabaseJobInput{Statement: activities.Backup, Cluster: b.in.Cluster, Repository: b.in.Repository, Run: b.seed, Planned: d, Heartbeat: plan.Heartbeat, FailBusy: b.in.OnBusy == spec.OnBusyFail})
+			list = append(list, DatabaseJobInput{Statement: activities.Backup, Cluster: b.in.Cluster, Repository: b.in.Repository, Run: b.seed, Planned: d, Heartbeat: plan.Heartbeat, FailBusy: b.in.OnBusy == spec.OnBusyFail, Mirrors: b.in.Mirrors})
 		}
 	}
 	return list
@@ -92,7 +95,7 @@ func (b *backup) result(ctx workflow.Context, p activities.Published, outcomes [
 	out := spec.BackupResult{
 		Point: p.Point, Complete: p.Complete, Carried: p.Carried, Failed: p.Failed, FailedCount: p.FailedCount, NotCovered: p.NotCovered,
 		Base: b.planned.Base, Tables: b.planned.Tables, Unchanged: b.planned.Unchanged, Gone: b.planned.Gone,
-		Warnings: b.progress.Warnings, CancelRequested: ctx.Err() != nil,
+		Mirrors: b.mirrors, Warnings: append(slices.Clone(b.progress.Warnings), b.behind()...), CancelRequested: ctx.Err() != nil,
 	}
 	busy := 0
 	for _, o := range outcomes {

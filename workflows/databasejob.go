@@ -21,6 +21,7 @@ type DatabaseJobInput struct {
 	Heartbeat  spec.Duration              `json:"heartbeat"`
 	SkipGrants bool                       `json:"skipGrants,omitempty"`
 	FailBusy   bool                       `json:"failBusy,omitempty"` // onBusy fail
+	Mirrors    []string                   `json:"mirrors,omitempty"`  // backup: profiles that get each unit's objects meanwhile
 
 	// What continue-as-new carries over.
 	Queue     *restorepoint.Queue `json:"queue,omitempty"`

@@ -21,6 +21,7 @@ func Register(r worker.WorkflowRegistry) {
 		spec.ExportWorkflow:      Export,
 		spec.PruneWorkflow:       Prune,
 		spec.PinWorkflow:         Pin,
+		spec.CopyWorkflow:        Copy,
 		spec.MigrateWorkflow:     Migrate,
 
 		spec.CreateRepositoryWorkflow: CreateRepository,

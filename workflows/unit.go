@@ -65,6 +65,7 @@ func (j *databaseJob) backupUnit(ctx workflow.Context, u activities.UnitRef) err
 	}
 	j.count(recorded.Partitions, recorded.Tablets, recorded.Bytes)
 	j.Result.Objects += recorded.Objects
+	j.offer(free, u.Label)
 	return nil
 }
 

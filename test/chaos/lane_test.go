@@ -24,6 +24,8 @@ type lane struct {
 
 	repository string // a profile that no other lane uses, not created in StarRocks
 	directory  string // where it is
+	mirror     string // a profile that no other lane uses
+	mirrored   string // its directory
 	elsewhere  *elsewhere
 }
 
@@ -40,10 +42,11 @@ const peopleOfBed = "CREATE USER reader; CREATE ROLE analyst"
 // openSite starts a bed with lanes and backs up each lane's source.
 func openSite(t *testing.T, o testbed.Options, count int) *site {
 	t.Helper()
-	directories := make([]string, count)
+	directories, mirrors := make([]string, count), make([]string, count)
 	for i := range count {
 		o.Namespaces = append(o.Namespaces, fmt.Sprintf("lane%d", i))
-		directories[i] = t.TempDir()
+		directories[i], mirrors[i] = t.TempDir(), t.TempDir()
+		o.Mirrors = append(o.Mirrors, testbed.Repository{Name: fmt.Sprintf("mirror%d", i), YAML: "location: file://" + mirrors[i]})
 		o.Repositories = append(o.Repositories, testbed.NewRepository(fmt.Sprintf("own%d", i), storage.Config{Location: "file://" + directories[i]}))
 	}
 	if o.Patience == 0 {
@@ -54,7 +57,8 @@ func openSite(t *testing.T, o testbed.Options, count int) *site {
 	other := openElsewhere(t, s.bed, o)
 	for i, namespace := range o.Namespaces {
 		s.lanes <- &lane{bed: s.bed, namespace: namespace, client: s.bed.Dial(t, namespace), source: fmt.Sprintf("src%04d", i), elsewhere: other,
-			repository: fmt.Sprintf("own%d", i), directory: directories[i]}
+			repository: fmt.Sprintf("own%d", i), directory: directories[i],
+			mirror: fmt.Sprintf("mirror%d", i), mirrored: mirrors[i]}
 	}
 	t.Run("sources", func(t *testing.T) {
 		for i := range count {

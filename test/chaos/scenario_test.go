@@ -56,6 +56,8 @@ var scenarios = []scenario{
 	{name: "export", run: runExport, fresh: true},
 	{name: "verification", prepare: damagedCopy, run: runVerify, fresh: true},
 	{name: "prune", prepare: twoPoints, run: runPrune, fresh: true},
+	{name: "copy", prepare: emptyMirror, run: runCopy, fresh: true},
+	{name: "mirrored backup", prepare: live, run: runMirrored, fresh: true},
 }
 
 // trial is one run of a scenario.

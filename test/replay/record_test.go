@@ -59,6 +59,9 @@ func recordMissing(t *testing.T) {
 	t.Run("verifications", recordVerifications)
 	t.Run("a long verification", recordLongVerification)
 	t.Run("prunes", recordPrunes)
+	t.Run("mirrors", func(t *testing.T) {
+		newRecorder(t, testbed.Options{Mirrors: []testbed.Repository{{Name: "mirror", YAML: "location: file://" + t.TempDir()}}}).mirrors()
+	})
 	t.Run("continued as new", func(t *testing.T) {
 		r := newRecorder(t, testbed.Options{Temporal: hastyServer(t)})
 		run := r.backup("continued", spec.Backup{Include: []string{"sales"}, Limits: spec.Limits{MaxPartitionsPerUnit: 1}})

@@ -47,6 +47,8 @@ type Options struct {
 	Namespaces []string
 	// Temporal is the address of a server that the test runs itself; "" starts one.
 	Temporal string
+	// Mirrors are mirror profiles.
+	Mirrors []Repository
 	// Repositories are profiles beside the first, which is on S3. They are not created in StarRocks.
 	Repositories []Repository
 }
@@ -175,6 +177,15 @@ func (b *Bed) writeConfig(t testing.TB, o Options) string {
 	for _, r := range o.Repositories {
 		further += r.profile()
 		for name, content := range r.Files {
+			write(name, content)
+		}
+	}
+	if len(o.Mirrors) > 0 {
+		further += "mirrors:\n"
+	}
+	for _, m := range o.Mirrors {
+		further += m.profile()
+		for name, content := range m.Files {
 			write(name, content)
 		}
 	}

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -28,6 +29,12 @@ type Backup struct {
 	// Fingerprint asks for a fingerprint of each partition's rows, which a restore compares: "sample" (about one row in
 	// sixteen), "full" (all), or "" (default: rows are only counted). It reads the tables after their snapshot was taken.
 	Fingerprint string `json:"fingerprint,omitempty"`
+	// Mirrors names mirror profiles that get a copy of the point: each unit's objects while the next unit is being backed
+	// up. A mirror that fails never fails the backup: the point is published, and the mirror is behind.
+	Mirrors []string `json:"mirrors,omitempty"`
+	// MirrorWait is how long the run waits, after the point is published, to see whether the mirrors have it. Default 1m.
+	// Copies that take longer go on by themselves.
+	MirrorWait Duration `json:"mirrorWait,omitzero"`
 	// Tags are kept in the manifest and shown in listings.
 	Tags map[string]string `json:"tags,omitempty"`
 	// Limits bound units and parallelism.
@@ -60,6 +67,9 @@ const (
 	FingerprintSample = "sample"
 	FingerprintFull   = "full"
 )
+
+// DefaultMirrorWait is how long a Backup looks whether its mirrors have the point.
+const DefaultMirrorWait = time.Minute
 
 // Policies of OnBusy.
 const (
@@ -94,11 +104,22 @@ func (b Backup) Validate() error {
 		if b.Resume != "" && b.Incremental {
 			p.add(`field "resume" completes a restore point with what it lacks; leave "incremental" out`)
 		}
+		b.checkMirrors(&p)
 		if b.Resume != "" && (len(b.Include) > 0 || len(b.Exclude) > 0) {
 			p.add(`field "resume" takes its selection from the point it completes; leave "include" and "exclude" out`)
 		}
 	}
 	return p.err()
+}
+
+func (b Backup) checkMirrors(p *problems) {
+	p.checkNotNegative("mirrorWait", int64(b.MirrorWait))
+	for i, name := range b.Mirrors {
+		p.checkName("mirrors", name, true)
+		if slices.Contains(b.Mirrors[:i], name) {
+			p.add(`field "mirrors" names %q twice`, name)
+		}
+	}
 }
 
 // UnmarshalJSON refuses fields that do not exist.
@@ -141,6 +162,7 @@ type BackupResult struct {
 	Failed          []FailedPart     `json:"failed,omitempty"`     // at most MaxListed of them; the manifest has all
 	FailedCount     int64            `json:"failedCount"`          //
 	NotCovered      []NotCovered     `json:"notCovered,omitempty"` // objects a backup leaves out, with the reason
+	Mirrors         []MirrorState    `json:"mirrors,omitempty"`    // how far each mirror is with the point
 	Warnings        []string         `json:"warnings,omitempty"`   // what an operator should know though it did not fail
 	CancelRequested bool             `json:"cancelRequested,omitempty"`
 }

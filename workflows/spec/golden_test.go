@@ -45,6 +45,10 @@ var public = map[string]any{
 	"prune-result":      &spec.PruneResult{},
 	"pin":               &spec.Pin{},
 	"pin-result":        &spec.PinResult{},
+	"copy":              &spec.Copy{},
+	"copy-limits":       &spec.CopyLimits{},
+	"copy-offer":        &spec.CopyOffer{},
+	"copy-result":       &spec.CopyResult{},
 	"pause-result":      &spec.PauseResult{},
 	"timetable":         &spec.Timetable{},
 

@@ -14,6 +14,9 @@ type Restore struct {
 	Cluster string `json:"cluster"`
 	// Repository names the repository profile that holds the restore point.
 	Repository string `json:"repository"`
+	// From names the mirror, or another repository, that holds the restore point, where it is not Repository: what is restored
+	// is brought from there into Repository first.
+	From string `json:"from,omitempty"`
 	// Point is the restore point: an id, "latest" (default), the newest complete one, or "latest~N", the N-th complete
 	// one before it.
 	Point string `json:"point,omitempty"`
@@ -86,6 +89,7 @@ func (r Restore) Validate() error {
 	if len(p) == 0 {
 		p.checkName("cluster", r.Cluster, true)
 		p.checkName("repository", r.Repository, true)
+		p.checkName("from", r.From, false)
 		p.checkPoint("point", r.Point)
 		r.checkSnapshot(&p)
 		p.checkName("sourceCluster", r.SourceCluster, false)
@@ -107,6 +111,9 @@ func (r Restore) checkSnapshot(p *problems) {
 	}
 	if r.Point != "" {
 		p.add(`fields "point" and "snapshot" both say what to restore; leave one out`)
+	}
+	if r.From != "" {
+		p.add(`field "snapshot" is one of the repository itself; leave "from" out`)
 	}
 	p.checkSnapshot("snapshot.label", "snapshot.timestamp", *r.Snapshot)
 }

@@ -105,7 +105,7 @@ func TestWrongInputsAreRefusedNamingTheFieldAndTheFix(t *testing.T) {
 		{"not an object", "backup", `"prod"`, []string{"not a JSON object"}},
 		{"a list", "restore", `[]`, []string{"not a JSON object"}},
 		{"unknown field", "backup", `{` + ok + `, "includes": ["sales"]}`,
-			[]string{`field "includes" does not exist`, "cluster, repository, include, exclude, resume, incremental, base, onBusy, fingerprint, tags, limits"}},
+			[]string{`field "includes" does not exist`, "cluster, repository, include, exclude, resume, incremental, base, onBusy, fingerprint, mirrors, mirrorWait, tags, limits"}},
 		{"field in the wrong case", "backup", `{"Cluster": "prod", "repository": "r"}`, []string{`field "Cluster" does not exist`}},
 		{"unknown field of a restore", "restore", `{` + ok + `, "overwrite": true}`, []string{`field "overwrite" does not exist`, "onExisting"}},
 		{"unknown limit", "backup", `{` + ok + `, "limits": {"parallel": 2}}`, []string{`field "limits"`, `field "parallel" does not exist`, "parallelDatabases"}},
