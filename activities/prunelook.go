@@ -201,7 +201,6 @@ func (p *pruner) refer(point *prunedPoint, refs []restorepoint.SnapshotRef) {
 // size is what lies below a prefix.
 type size struct {
 	objects, bytes int64
-	newest         time.Time
 }
 
 // sizeOf lists a prefix, no further than to an object that is not older than before: that one is not left alone.
