@@ -111,7 +111,7 @@ func TestFlagsMakeTheInput(t *testing.T) {
 			if code := c.run(t.Context(), strings.Fields(test.args)); code != exitFailed || !strings.Contains(errOut.String(), "recorded") {
 				t.Fatalf("exit code %d: %s", code, errOut)
 			}
-			unexported := cmpopts.IgnoreUnexported(spec.Backup{}, spec.Restore{}, spec.Export{}, spec.Copy{}, spec.Verify{})
+			unexported := cmpopts.IgnoreUnexported(spec.Backup{}, spec.Restore{}, spec.Export{}, spec.Copy{}, spec.Verify{}, spec.Prune{}, spec.Pin{})
 			if diff := cmp.Diff(test.want, asked.input, unexported, cmpopts.EquateEmpty()); diff != "" {
 				t.Error(diff)
 			}
