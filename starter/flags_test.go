@@ -133,7 +133,7 @@ func TestWrongCommandLinesTouchNothing(t *testing.T) {
 		{"unknown command", "bakcup", "", `unknown command "bakcup"`},
 		{"copy to itself", "backup copy --cluster a --from x --to x", "", `--to is "x", as is "from"; a copy goes from one store to another`},
 		{"limit of a copy", "backup copy --cluster a --from x --to y --limit 5MB", "", "want a number of bytes, such as"},
-		{"unknown verb", "backup make", "", `starkeep backup has no command "make"; it has adopt, copy, diff, export, list, run, show, usage, verify`},
+		{"unknown verb", "backup make", "", `starkeep backup has no command "make"; it has adopt, copy, diff, export, list, pin, prune, run, show, unpin, usage, verify`},
 		{"unknown flag", "backup run --force", "", "unknown flag: --force"},
 		{"label that is a path", "backup export latest --cluster c --repository r --label a:b", "", "--label is \"a:b\"; give 1 to 64 letters, digits and _"},
 		{"no label", "backup export latest --cluster c --repository r", "", "--label is \"\"; give 1 to 64"},
