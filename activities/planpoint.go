@@ -52,7 +52,7 @@ func (p *restorePlanner) readPoint(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.backedUp, p.backedUpKnown, err = pointSelection(ctx, p.repository.Store, source, id); err != nil {
+	if p.backedUp, p.backedUpKnown, err = pointSelection(ctx, p.from.Store, source, id); err != nil {
 		return err
 	}
 	if p.manifest.Origin == restorepoint.OriginAdopted {
