@@ -125,7 +125,7 @@ func (c *trial) objects() (names, documents []string) {
 			if err != nil {
 				c.Fatalf("read %s: %v", o.Key, err)
 			}
-			texts = append(texts, o.Key+"\n"+string(data))
+			texts = append(texts, c.normal(o.Key+"\n"+string(data)))
 		}
 	}
 	for _, temporary := range []string{"sk_beside_", restorepoint.ComposedPrefix} {
@@ -137,7 +137,7 @@ func (c *trial) objects() (names, documents []string) {
 	}
 	slices.Sort(names)
 	slices.Sort(texts)
-	return names, c.lines(strings.Join(texts, "\n"))
+	return names, strings.Split(strings.Join(texts, "\n"), "\n")
 }
 
 // differing are the parts of a text that differ between two runs of the same. A tablet's header holds its id and schema
@@ -157,7 +157,7 @@ var differing = []struct {
 	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "SHA256"},
 	{regexp.MustCompile(`((?:\.hdr|meta|info_TIMESTAMP)\.)[0-9a-f]{32}`), "${1}MD5"},
 	{regexp.MustCompile(`\b[0-9a-f]{48}(_\d+\.dat)`), "ROWSET$1"},
-	{regexp.MustCompile(`("(?:seconds|bytes|needed|available)": ?)\d+`), "${1}0"},
+	{regexp.MustCompile(`("(?:seconds|bytes|downloadBytes|needed|available)": ?)\d+`), "${1}0"},
 	{regexp.MustCompile(`("schemaHash": ?)-?\d+`), "${1}0"},
 	{regexp.MustCompile(`("planDigest": ?")[0-9a-f-]+`), "${1}DIGEST"},
 	{regexp.MustCompile(`\b\d{5,}\b`), "ID"},
