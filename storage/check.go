@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"iter"
 	"sync"
@@ -62,7 +63,8 @@ func Check(ctx context.Context, s Store, objects iter.Seq2[Object, error], o Che
 	outer := ctx
 	ctx, cancel := context.WithCancelCause(outer)
 	defer cancel(nil)
-	c := &check{store: s, o: o, cancel: cancel, through: map[int64]bool{}}
+	c := &check{store: s, o: o, cancel: cancel, through: map[int64]bool{}, hashes: newMD5Lanes()}
+	defer c.hashes.close()
 	places := make(chan struct{}, o.Parallel)
 	var listing error
 	var running sync.WaitGroup
@@ -98,6 +100,7 @@ type check struct {
 	store  Store
 	o      CheckOptions
 	cancel context.CancelCauseFunc
+	hashes md5Lanes
 
 	mu       sync.Mutex
 	result   CheckResult
@@ -147,7 +150,9 @@ func (c *check) count(n int64) {
 }
 
 func (c *check) read(ctx context.Context, object Object) (Content, error) {
-	return ReadContent(ctx, c.store, object.Key, object.Size, c.count)
+	sum, end := c.hashes.hash(object.Size)
+	defer end()
+	return readContent(ctx, c.store, object, sum, c.count)
 }
 
 var checkBuffers = sync.Pool{New: func() any { return new([checkBuffer]byte) }}
@@ -155,7 +160,12 @@ var checkBuffers = sync.Pool{New: func() any { return new([checkBuffer]byte) }}
 // ReadContent reads an object and tells its size and MD5; one that is not there is Missing, and no error. size is what is
 // expected: of an object that is longer it reads one byte more, and tells that size. count is told of bytes read, nil: nobody.
 func ReadContent(ctx context.Context, s Store, key string, size int64, count func(int64)) (Content, error) {
-	body, err := openContent(ctx, s, key, size)
+	return readContent(ctx, s, Object{Key: key, Size: size}, md5.New(), count)
+}
+
+// readContent is ReadContent with a new hash.
+func readContent(ctx context.Context, s Store, o Object, sum hash.Hash, count func(int64)) (Content, error) {
+	body, err := openContent(ctx, s, o.Key, o.Size)
 	if errors.Is(err, ErrNotFound) {
 		return Content{Missing: true}, nil
 	}
@@ -165,11 +175,11 @@ func ReadContent(ctx context.Context, s Store, key string, size int64, count fun
 	defer body.Close()
 	buffer := checkBuffers.Get().(*[checkBuffer]byte)
 	defer checkBuffers.Put(buffer)
-	hash, told, found := md5.New(), int64(0), Content{}
+	told, found := int64(0), Content{}
 	for err == nil {
 		var n int
 		n, err = body.Read(buffer[:])
-		hash.Write(buffer[:n])
+		sum.Write(buffer[:n])
 		found.Size += int64(n)
 		if found.Size-told >= progressStep && count != nil {
 			count(found.Size - told)
@@ -180,9 +190,9 @@ func ReadContent(ctx context.Context, s Store, key string, size int64, count fun
 		count(found.Size - told)
 	}
 	if !errors.Is(err, io.EOF) {
-		return Content{}, fmt.Errorf("read %q: %w", key, err)
+		return Content{}, fmt.Errorf("read %q: %w", o.Key, err)
 	}
-	found.MD5 = hex.EncodeToString(hash.Sum(nil))
+	found.MD5 = hex.EncodeToString(sum.Sum(nil))
 	return found, nil
 }
 

@@ -3,6 +3,7 @@ package storage_test
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
 	"errors"
 	"fmt"
 	"io"
@@ -114,3 +115,24 @@ func TestCheckEndsWithTheStoresError(t *testing.T) {
 type failingReader struct{ err error }
 
 func (r *failingReader) Read([]byte) (int, error) { return 0, r.err }
+
+func TestCheckTellsLargeObjectsApart(t *testing.T) {
+	const large = 1 << 20
+	s, list := fileStoreOf(t, 24, func(i int) []byte { return bytes.Repeat([]byte{byte(i)}, large*(i%3)+i*1001) })
+	damaged := bytes.Repeat([]byte{5}, int(list[5].Size))
+	damaged[large+1]++
+	if err := storage.WriteAll(t.Context(), s, list[5].Key, damaged, storage.Overwrite); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Delete(t.Context(), list[8].Key); err != nil {
+		t.Fatal(err)
+	}
+	found := map[int64]storage.Content{}
+	result, err := storage.Check(t.Context(), s, each(list...), storage.CheckOptions{
+		MD5:   md5OfKey,
+		Wrong: func(n int64, _ storage.Object, c storage.Content) { found[n] = c },
+	})
+	if err != nil || result.Objects != 24 || len(found) != 2 || !found[8].Missing || found[5].MD5 != fmt.Sprintf("%x", md5.Sum(damaged)) {
+		t.Fatalf("%+v, %+v, %v", result, found, err)
+	}
+}
