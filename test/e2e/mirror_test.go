@@ -34,15 +34,6 @@ func mirrorAt(t *testing.T, dir string) (testbed.Repository, storage.Store) {
 	return testbed.Repository{Name: mirrorName, YAML: "location: " + at.Location, Store: at}, store
 }
 
-// copyTo runs a Copy from the bed's repository to the mirror.
-func copyTo(t *testing.T, b *testbed.Bed, in spec.Copy) (spec.CopyResult, error) {
-	t.Helper()
-	in.Cluster, in.From, in.To = testbed.ClusterName, testbed.RepositoryName, mirrorName
-	var out spec.CopyResult
-	err := execute(t, b, spec.CopyWorkflow, spec.CopyID(in.Cluster, in.From, in.To), in, &out)
-	return out, err
-}
-
 // holdsPoint tells whether a store has a point's manifest.
 func holdsPoint(t *testing.T, store storage.Store, point string) bool {
 	t.Helper()

@@ -22,6 +22,7 @@ type Schedule struct {
 	Backup   Input  `yaml:"backup"`
 	Verify   Input  `yaml:"verify"`
 	Prune    Input  `yaml:"prune"`
+	Copy     Input  `yaml:"copy"`
 	Drill    Input  `yaml:"drill"`
 }
 
@@ -72,7 +73,7 @@ func (c *Config) Timetable() spec.Timetable {
 }
 
 func (s Schedule) inputs() map[string]Input {
-	return map[string]Input{"backup": s.Backup, "verify": s.Verify, "prune": s.Prune, "drill": s.Drill}
+	return map[string]Input{"backup": s.Backup, "verify": s.Verify, "prune": s.Prune, "copy": s.Copy, "drill": s.Drill}
 }
 
 // spec is the schedule of the one input that it has.

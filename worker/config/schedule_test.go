@@ -11,6 +11,8 @@ import (
 )
 
 const scheduled = good + `
+mirrors:
+  dr: {location: s3://bucket-dr/prefix}
 schedules:
   nightly:
     cron: "30 2 * * *"
@@ -25,6 +27,9 @@ schedules:
   weekly-drill:
     cron: "@weekly"
     drill: {cluster: prod, repository: main, sample: 1/20, point: latest~1}
+  weekly-copy:
+    cron: "@weekly"
+    copy: {cluster: prod, from: main, to: dr}
 goals:
   - cluster: prod
     databases: [sales]
@@ -42,6 +47,7 @@ func TestSchedulesBecomeInputsOfWorkflows(t *testing.T) {
 		Schedules: []spec.Schedule{
 			{Name: "nightly", Cron: "30 2 * * *", TimeZone: "Europe/Berlin", Jitter: spec.Duration(10 * time.Minute), Workflow: spec.BackupWorkflow,
 				Input: []byte(`{"cluster":"prod","include":["sales","web_*"],"limits":{"parallelDatabases":4,"unitDuration":"20m"},"repository":"main","tags":{"why":"nightly","year":"2026"}}`)},
+			{Name: "weekly-copy", Cron: "@weekly", Workflow: spec.CopyWorkflow, Input: []byte(`{"cluster":"prod","from":"main","to":"dr"}`)},
 			{Name: "weekly-drill", Cron: "@weekly", Workflow: spec.DrillWorkflow, Input: []byte(`{"cluster":"prod","point":"latest~1","repository":"main","sample":"1/20"}`)},
 		},
 		Goals: []spec.Goal{
@@ -60,8 +66,8 @@ func TestWrongSchedulesNameKeyLineAndFix(t *testing.T) {
 		text string
 		want []string
 	}{
-		"cron":                {change(`"30 2 * * *"`, `"30 25 * * *"`), []string{"schedules.nightly (line 11)", `the hour is "25"`}},
-		"time zone":           {change("Europe/Berlin", "Europe/Berln"), []string{"schedules.nightly (line 11)", `"Europe/Berln"`, "IANA"}},
+		"cron":                {change(`"30 2 * * *"`, `"30 25 * * *"`), []string{"schedules.nightly (line 13)", `the hour is "25"`}},
+		"time zone":           {change("Europe/Berlin", "Europe/Berln"), []string{"schedules.nightly (line 13)", `"Europe/Berln"`, "IANA"}},
 		"no workflow":         {change("drill: {cluster", "# drill: {cluster"), []string{"schedules.weekly-drill", "has 0 of the keys backup, ", "exactly one"}},
 		"two workflows":       {change("    drill: {cluster", "    backup: {cluster: prod, repository: main}\n    drill: {cluster"), []string{"schedules.weekly-drill", "has 2 of the keys"}},
 		"unknown field":       {change("include:", "includes:"), []string{"schedules.nightly", `field "includes" does not exist`}},

@@ -64,6 +64,7 @@ var scheduledWorkflows = []ScheduledWorkflow{
 	{Key: "backup", Workflow: BackupWorkflow, input: func() validator { return &Backup{} }},
 	{Key: "verify", Workflow: VerifyWorkflow, WaitsForLast: true, input: func() validator { return &Verify{} }},
 	{Key: "prune", Workflow: PruneWorkflow, WaitsForLast: true, PauseOnFailure: true, input: func() validator { return &Prune{} }},
+	{Key: "copy", Workflow: CopyWorkflow, WaitsForLast: true, input: func() validator { return &Copy{} }},
 	{Key: "drill", Workflow: DrillWorkflow, WaitsForLast: true, input: func() validator { return &Drill{} }},
 }
 
