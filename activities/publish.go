@@ -44,13 +44,12 @@ type PublishInput struct {
 
 // Published sums up a restore point.
 type Published struct {
-	Point       string              `json:"point"` // "" when nothing was there to publish
-	Complete    bool                `json:"complete"`
-	Carried     int64               `json:"carried,omitempty"`
-	Failed      []spec.FailedPart   `json:"failed,omitempty"`
-	FailedCount int64               `json:"failedCount"`
-	NotCovered  []spec.NotCovered   `json:"notCovered,omitempty"`
-	Counts      restorepoint.Counts `json:"counts"`
+	Point       string            `json:"point"` // "" when nothing was there to publish
+	Complete    bool              `json:"complete"`
+	Carried     int64             `json:"carried,omitempty"`
+	Failed      []spec.FailedPart `json:"failed,omitempty"`
+	FailedCount int64             `json:"failedCount"`
+	NotCovered  []spec.NotCovered `json:"notCovered,omitempty"`
 }
 
 // PublishManifest makes the restore point: it writes the manifest, if absent. One that is there already is from an
@@ -281,9 +280,6 @@ func (p *publisher) published(ctx context.Context) error {
 
 func (p *publisher) summary(point string) Published {
 	out := Published{Point: point, Complete: p.manifest.Complete, Carried: p.carried, FailedCount: int64(len(p.manifest.Failed))}
-	if point != "" {
-		out.Counts = p.manifest.Summary().Counts
-	}
 	for _, f := range p.manifest.Failed[:min(len(p.manifest.Failed), spec.MaxListed)] {
 		out.Failed = append(out.Failed, spec.FailedPart(f))
 	}
