@@ -21,11 +21,12 @@ const copyParallel = 16
 const copyLeast = 0.95
 
 // BenchmarkF_Copy: objects copied by storage.Transfer, with the MD5 of each proved, and by the tools people use, which do
-// what they do by default. STARKEEP_BENCH_BIG, _SMALL and _REPEATS change the numbers of objects and runs for a quick look.
+// what they do by default. STARKEEP_BENCH_BIG, _SMALL, _MIXED and _REPEATS change the numbers of objects and runs for a quick look.
 func BenchmarkF_Copy(b *testing.B) {
 	shapes := []copyShape{
 		{name: "big", number: number(b, "STARKEEP_BENCH_BIG", 64), size: 64 << 20},
 		{name: "small", number: number(b, "STARKEEP_BENCH_SMALL", 20_000), size: 16 << 10},
+		mixed(number(b, "STARKEEP_BENCH_MIXED", 16)),
 	}
 	for _, c := range []struct {
 		name     string
@@ -50,6 +51,11 @@ func BenchmarkF_Copy(b *testing.B) {
 			compare(b, "within S3", shape, end, end, within(b), rclone(b), s5cmd(b))
 		}
 	})
+}
+
+// mixed is what StarRocks writes: a few large segments among many headers and small ones.
+func mixed(large int) copyShape {
+	return copyShape{name: "mixed", number: large, size: 64 << 20, tiny: 625 * large}
 }
 
 func number(b *testing.B, variable string, otherwise int) int {
@@ -146,7 +152,7 @@ func compare(b *testing.B, name string, shape copyShape, from, to copyEnd, tools
 		}
 	}
 	wipe(b, source, shape.name)
-	say("%s, %d objects of %d KiB, load %s:", name, shape.number, shape.size>>10, load())
+	say("%s, %s, load %s:", name, shape, load())
 	for n, tool := range tools {
 		say("  %-9s %s", tool.name, describe(took[n], shape))
 	}
@@ -175,7 +181,7 @@ func describe(all []usage, shape copyShape) string {
 	}
 	seconds := wall(all).median().Seconds()
 	return fmt.Sprintf("%s, %.0f MB/s, %.0f objects/s, CPU %.1f s, of the servers %.1f s, peak memory %.0f MB",
-		wall(all), float64(shape.bytes())/1e6/seconds, float64(shape.number)/seconds, cpu.median().Seconds(), servers.median().Seconds(), peak)
+		wall(all), float64(shape.bytes())/1e6/seconds, float64(shape.objects())/seconds, cpu.median().Seconds(), servers.median().Seconds(), peak)
 }
 
 // load is the machine's load average of the last minute.

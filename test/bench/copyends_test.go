@@ -110,9 +110,29 @@ type copyShape struct {
 	name   string // also of their directory
 	number int
 	size   int
+	tiny   int // further objects, of tinySize, among which the others are spread evenly
 }
 
-func (s copyShape) bytes() int64 { return int64(s.number) * int64(s.size) }
+const tinySize = 2 << 10
+
+func (s copyShape) objects() int { return s.number + s.tiny }
+func (s copyShape) bytes() int64 { return int64(s.number)*int64(s.size) + int64(s.tiny)*tinySize }
+
+// sizeOf is the size of the i-th object.
+func (s copyShape) sizeOf(i int) int {
+	if (i+1)*s.number/s.objects() > i*s.number/s.objects() {
+		return s.size
+	}
+	return tinySize
+}
+
+func (s copyShape) String() string {
+	text := fmt.Sprintf("%d objects of %d KiB", s.number, s.size>>10)
+	if s.tiny > 0 {
+		text += fmt.Sprintf(" among %d of %d KiB", s.tiny, tinySize>>10)
+	}
+	return text
+}
 
 // fill makes the objects of a shape, whose names end in their MD5, in a hundred directories.
 func (e copyEnd) fill(b *testing.B, shape copyShape) {
@@ -128,9 +148,10 @@ func (e copyEnd) fill(b *testing.B, shape copyShape) {
 	var writers sync.WaitGroup
 	for range 4 {
 		writers.Go(func() {
-			content := make([]byte, shape.size)
-			_, _ = rand.NewChaCha8([32]byte{1}).Read(content)
+			random := make([]byte, shape.size)
+			_, _ = rand.NewChaCha8([32]byte{1}).Read(random)
 			for i := range numbers {
+				content := random[:shape.sizeOf(i)]
 				binary.BigEndian.PutUint64(content, uint64(i))
 				key := fmt.Sprintf("%s/%02d/%05d.dat.%x", shape.name, i%100, i, md5.Sum(content))
 				if err := put(key, content); err != nil {
@@ -139,7 +160,7 @@ func (e copyEnd) fill(b *testing.B, shape copyShape) {
 			}
 		})
 	}
-	for i := range shape.number {
+	for i := range shape.objects() {
 		numbers <- i
 	}
 	close(numbers)
@@ -161,8 +182,8 @@ func check(b *testing.B, store storage.Store, dir string, shape copyShape) {
 		number++
 		size += o.Size
 	}
-	if number != shape.number || size != shape.bytes() {
-		b.Fatalf("%s holds %d objects of %d bytes; want %d of %d", dir, number, size, shape.number, shape.bytes())
+	if number != shape.objects() || size != shape.bytes() {
+		b.Fatalf("%s holds %d objects of %d bytes; want %s, %d bytes", dir, number, size, shape, shape.bytes())
 	}
 }
 

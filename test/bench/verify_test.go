@@ -56,7 +56,7 @@ func compareToMD5(b *testing.B, name string, shape copyShape, end copyEnd) {
 	if ratio < verifyLeast {
 		verdict = "TOO SLOW"
 	}
-	say("%s, %d objects of %d KiB, load %s: MD5 alone %s, %.0f MB/s; verified %s, %.0f MB/s", name, shape.number, shape.size>>10, load(), bare, perSecond(bare), checked, perSecond(checked))
+	say("%s, %s, load %s: MD5 alone %s, %.0f MB/s; verified %s, %.0f MB/s", name, shape, load(), bare, perSecond(bare), checked, perSecond(checked))
 	say("  throughput %.2f of MD5 alone, at least %.2f: %s", ratio, verifyLeast, verdict)
 }
 
@@ -67,7 +67,7 @@ func checkAll(b *testing.B, store storage.Store, shape copyShape) {
 		MD5:   func(o storage.Object) string { return md5OfName(o.Key) },
 		Wrong: func(_ int64, o storage.Object, _ storage.Content) { b.Errorf("%s is wrong", o.Key) },
 	})
-	if err != nil || result.Objects != int64(shape.number) {
+	if err != nil || result.Objects != int64(shape.objects()) {
 		b.Fatalf("%+v, %v", result, err)
 	}
 }
@@ -83,12 +83,13 @@ func bareMD5(shape copyShape) time.Duration {
 		for range runtime.GOMAXPROCS(0) {
 			all.Go(func() {
 				for i := range next {
-					at := i * shape.size % (len(data) - shape.size + 1)
-					md5.Sum(data[at : at+shape.size])
+					size := shape.sizeOf(i)
+					at := i * size % (len(data) - size + 1)
+					md5.Sum(data[at : at+size])
 				}
 			})
 		}
-		for i := range shape.number {
+		for i := range shape.objects() {
 			next <- i
 		}
 		close(next)
