@@ -2,7 +2,8 @@
 # make build  bin/starkeep and bin/starkeep-worker
 # make tools  bin/temporal (CLI and dev server), bin/versitygw and bin/minio (S3), bin/fakegcs (GCS), bin/hadoop (HDFS), bin/toxiproxy (faults), bin/staticcheck: pinned in deploy/*.mod and deploy/hdfs/pom.xml
 # make demo   the main job on an embedded default
-# make adversarial  2,000 random stories of damage, faults and restores (make test tells the first 150); log in adversarial.log
+# make adversarial  2,000 random stories of damage, faults and restores (make test tells the first 150), and 1,000 schedules of everything at once
+#             (make test: 100); logs in adversarial.log and together.log
 # make bench  benchmarks, printed as ratios
 
 SHELL := /bin/bash
@@ -73,7 +74,9 @@ test: tools
 
 # One story again: go test ./test/adversarial -run 'TestAdversarialRestore/seed=17$$' -v, with STARKEEP_SEEDS for those past 150.
 SEEDS ?= 2000
+SCHEDULES ?= 1000
 adversarial: tools
+	set -o pipefail; STARKEEP_SCHEDULES=$(SCHEDULES) go test ./activities -run TestNothingBreaksAPointTogether -v -count=1 -timeout 24h 2>&1 | tee together.log
 	set -o pipefail; STARKEEP_SEEDS=$(SEEDS) go test ./test/adversarial -run TestAdversarialRestore -v -count=1 -timeout 24h 2>&1 | tee adversarial.log
 
 # bin/rclone and bin/s5cmd are only compared with; nothing else needs them.

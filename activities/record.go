@@ -35,15 +35,15 @@ type Recorded struct {
 }
 
 // Record checks the native snapshot that a finished BACKUP left (rule 13) and writes down what is in it: the object
-// lists and, last, snapshot.json. Doing it again writes the same. A snapshot that is not what its __info says fails
-// with JobFailed, naming the partitions.
+// lists and, last, snapshot.json. What is written down stands: restore points name it by its digest, and a worker that was
+// taken for dead may come late. A snapshot that is not what its __info says fails with JobFailed, naming the partitions.
 func (a *Activities) Record(ctx context.Context, u UnitRef) (Recorded, error) {
 	defer keepAlive(ctx)()
 	w, err := a.resolve(ctx, u)
 	if err != nil {
 		return Recorded{}, failure(ctx, err)
 	}
-	recorded, err := (&recorder{work: w, bytes: map[int64]int64{}}).record(ctx)
+	recorded, err := (&recorder{work: w, bytes: map[int64]int64{}}).once(ctx)
 	if err != nil {
 		err = fmt.Errorf("record snapshot %s of database %s: %w", w.Label, w.Database, err)
 	}
@@ -61,6 +61,26 @@ type recorder struct {
 	warnings []string
 }
 
+// once records unless that is done.
+func (r *recorder) once(ctx context.Context) (Recorded, error) {
+	earlier, _, err := readRecord(ctx, r.repository.Store, r.Cluster, r.Label)
+	if err == nil {
+		return r.sum(earlier), nil
+	}
+	if !errors.Is(err, storage.ErrNotFound) {
+		return Recorded{}, err
+	}
+	recorded, err := r.record(ctx)
+	if !errors.Is(err, storage.ErrExists) {
+		return recorded, err
+	}
+	if earlier, _, err = readRecord(ctx, r.repository.Store, r.Cluster, r.Label); err != nil {
+		return Recorded{}, err
+	}
+	return r.sum(earlier), nil
+}
+
+// record fails with ErrExists if another attempt was first.
 func (r *recorder) record(ctx context.Context) (Recorded, error) {
 	if err := r.readInfo(ctx); err != nil {
 		return Recorded{}, err
@@ -81,7 +101,7 @@ func (r *recorder) record(ctx context.Context) (Recorded, error) {
 	if err != nil {
 		return Recorded{}, err
 	}
-	if err := storage.WriteAll(ctx, r.repository.Store, restorepoint.SnapshotKey(r.Cluster, r.Label), data, storage.Overwrite); err != nil {
+	if err := storage.WriteAll(ctx, r.repository.Store, restorepoint.SnapshotKey(r.Cluster, r.Label), data, storage.IfAbsent); err != nil {
 		return Recorded{}, err
 	}
 	return r.sum(record), nil
@@ -259,7 +279,25 @@ func (l *listWriter) close(ctx context.Context) error {
 	}
 	l.writer = nil
 	l.lists = append(l.lists, list)
-	return storage.WriteAll(ctx, l.repository.Store, l.key, l.buffer.Bytes(), storage.Overwrite)
+	return l.store(ctx, list)
+}
+
+// store writes a list unless it is there. Another one is replaced only while there is no record, which would name it.
+func (l *listWriter) store(ctx context.Context, list restorepoint.ObjectList) error {
+	store := l.repository.Store
+	err := storage.WriteAll(ctx, store, l.key, l.buffer.Bytes(), storage.IfAbsent)
+	if !errors.Is(err, storage.ErrExists) {
+		return err
+	}
+	there, err := storage.ReadAll(ctx, store, l.key, maxVerifyList)
+	if err != nil || restorepoint.Digest(there) == list.SHA256 {
+		return err
+	}
+	_, err = store.Stat(ctx, restorepoint.SnapshotKey(l.Cluster, l.Label))
+	if !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	return storage.WriteAll(ctx, store, l.key, l.buffer.Bytes(), storage.Overwrite)
 }
 
 // damaged turns findings into the unit's failure, with the partitions concerned as culprits.

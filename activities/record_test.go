@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -129,12 +130,52 @@ func TestRecordTwice(t *testing.T) {
 	b := newBed(t, options{})
 	r := newRestore(b, "beside live tables")
 	u := activities.UnitRef{Statement: activities.Backup, Cluster: "prod", Repository: "repo", Database: "d", Plan: b.backupPlan, Unit: b.backupUnits[0], Label: r.u.Label}
+	before := b.records()
+	b.sql("INSERT INTO d.t VALUES ('2026-01-07', 7)") // its rows cannot be counted any more
 	var first, second activities.Recorded
 	b.must(&first, b.acts.Record, u)
 	b.must(&second, b.acts.Record, u)
 	if !reflect.DeepEqual(first, second) || first.Tablets != 8 || first.Partitions != 4 {
 		t.Errorf("got %+v, then %+v", first, second)
 	}
+	if !maps.Equal(b.records(), before) {
+		t.Error("what the restore point refers to was written anew")
+	}
+}
+
+// A worker that was taken for dead ends its attempt when the point has been published, and a restore begun.
+func TestARecordThatComesLateChangesNothing(t *testing.T) {
+	b := newBed(t, options{})
+	u := b.unitOfAll("BACKUP")
+	b.must(nil, b.acts.Submit, u)
+	b.must(nil, b.acts.Await, u)
+	f := b.fenced()
+	var written map[string]string
+	f.before = func(op, key string) error {
+		if op != "put" || written != nil {
+			return nil
+		}
+		written = map[string]string{}
+		f.mu.Unlock()
+		defer f.mu.Lock()
+		b.must(nil, b.acts.Record, u)
+		written = b.records()
+		b.write(starrocks.Snapshot{Repository: "r", Label: u.Label}.Prefix()+"__info_2026-01-01-00-00-00-000."+otherMD5, "of a restore")
+		b.sql("INSERT INTO d.t VALUES ('2026-01-07', 7)")
+		return nil
+	}
+	b.must(nil, b.acts.Record, u)
+	if len(written) != 2 || !maps.Equal(b.records(), written) {
+		t.Errorf("wrote %d files, and then others", len(written))
+	}
+}
+
+// records are what is written down of native snapshots.
+func (b *bed) records() map[string]string {
+	b.Helper()
+	all := held(b.T, b.store)
+	maps.DeleteFunc(all, func(key, _ string) bool { return !strings.HasPrefix(key, restorepoint.SnapshotsPrefix("prod")) })
+	return all
 }
 
 // TestPrepareOfADamagedSnapshot: nothing is submitted from a snapshot that is not what was recorded.

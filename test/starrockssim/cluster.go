@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"sync"
 	"time"
 
@@ -30,6 +31,8 @@ type Options struct {
 	// OpenStore opens a repository's location. Default: the function OpenStore, with the properties that StarRocks knows:
 	// aws.s3.*, fs.s3a.* (GCS through HMAC keys), username (HDFS).
 	OpenStore func(location string, properties map[string]string) (storage.Store, error)
+	// Listener opens the address of an FE. Default: TCP.
+	Listener  func(address string) (net.Listener, error)
 	Users     map[string]string // user -> password, each with all privileges; default root without a password
 	ClusterID int64             // default derived from Name
 	// Version is what the FEs and BEs say they are, and how they behave: default "3.5.0-37c7c51", which was measured. 2.5,
@@ -133,6 +136,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.OpenStore == nil {
 		o.OpenStore = OpenStore
+	}
+	if o.Listener == nil {
+		o.Listener = listen
 	}
 	if o.Users == nil {
 		o.Users = map[string]string{"root": ""}

@@ -76,7 +76,7 @@ func (c *Cluster) startFrontends() error {
 
 // open starts a FE's listener.
 func (c *Cluster) open(fe *frontend) error {
-	l, err := listen(fe.addr)
+	l, err := c.opt.Listener(fe.addr)
 	if err != nil {
 		return err
 	}
