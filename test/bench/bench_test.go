@@ -109,9 +109,9 @@ func longestHistory(b *testing.B, bed *testbed.Bed, id string) (events int64, ru
 	return events, runs
 }
 
-// BenchmarkD_PlanAMillionTablets: reading, packing and storing the plan of a million tablets.
+// BenchmarkD_PlanAMillionTablets: reading, packing and storing the plan of up to a million tablets.
 func BenchmarkD_PlanAMillionTablets(b *testing.B) {
-	for _, shape := range []struct{ tables, partitions, buckets int }{{1, 100_000, 10}, {1000, 100, 10}} {
+	for _, shape := range []struct{ tables, partitions, buckets int }{{1, 1000, 10}, {1, 10_000, 10}, {1, 100_000, 10}, {1000, 100, 10}} {
 		b.Run(fmt.Sprintf("%d tables of %d partitions of %d tablets", shape.tables, shape.partitions, shape.buckets), func(b *testing.B) {
 			bed := testbed.Start(b, testbed.Options{})
 			for i := range shape.tables {
@@ -124,7 +124,7 @@ func BenchmarkD_PlanAMillionTablets(b *testing.B) {
 			for range repeats {
 				took = append(took, plan(b, bed))
 			}
-			say("1,000,000 tablets planned in %s", took)
+			say("(d) %d tablets planned in %s, load %s", shape.tables*shape.partitions*shape.buckets, took, load())
 			judge("(d) planning", took.median().Seconds(), 60, "s")
 			judge("(d) peak memory of the worker", worker.peak(b), 500, "MB")
 		})
