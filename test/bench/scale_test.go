@@ -32,7 +32,7 @@ import (
 const (
 	// scaleMemory is the most that a worker may hold, in MB.
 	scaleMemory = 500
-	// scaleGrowth is how much more time per tablet the largest point may take than the one of a tenth of its size.
+	// scaleGrowth is how much more CPU time per tablet the largest point may take than the one of a tenth of its size.
 	scaleGrowth = 1.5
 )
 
@@ -46,19 +46,19 @@ func BenchmarkH_Scale(b *testing.B) {
 	run(b, bed, spec.InspectWorkflow, spec.Inspect{Read: spec.ReadConfig}, &answer)
 	stop()
 	sizes := []scaleShape{{1, 1000, 10}, {10, 1000, 10}, {100, 1000, 10}, {1, 100_000, 10}, {1, 1_000_000, 1}}
-	took := map[scaleShape]map[string]time.Duration{}
+	used := map[scaleShape]map[string]time.Duration{}
 	for _, shape := range sizes[:number(b, "STARKEEP_BENCH_SCALES", len(sizes))] {
-		took[shape] = scale(b, bed, shape)
+		used[shape] = scale(b, bed, shape)
 	}
 	for _, step := range []string{"publish", "list", "verify", "prune"} {
-		small, large := took[sizes[1]][step], took[sizes[2]][step]
+		small, large := used[sizes[1]][step], used[sizes[2]][step]
 		if large > 0 {
-			judge("(h) "+step+": time per tablet, of a million to of 100,000", large.Seconds()/small.Seconds()/10, scaleGrowth, "")
+			judge("(h) "+step+": CPU per tablet, of a million to of 100,000", large.Seconds()/small.Seconds()/10, scaleGrowth, "")
 		}
 	}
 }
 
-// scale measures one point and says how long each step took.
+// scale measures one point and says how much CPU each step took: other programs do not disturb that much.
 func scale(b *testing.B, bed *testbed.Bed, shape scaleShape) map[string]time.Duration {
 	job := scaleJob{Dir: b.TempDir(), Temporal: bed.Temporal, FE: bed.Sim.Addresses(), Shape: shape}
 	store, err := openScaleStore(b.Context(), job.Dir, shape)
@@ -75,14 +75,16 @@ func scale(b *testing.B, bed *testbed.Bed, shape scaleShape) map[string]time.Dur
 	if err := storage.WriteAll(b.Context(), store.Store, starrocks.RepoInfoKey(testbed.RepositoryName), []byte("{}"), storage.Overwrite); err != nil {
 		b.Fatal(err)
 	}
-	took := map[string]time.Duration{}
+	used := map[string]time.Duration{}
 	step := func(name string, left int, work ...func()) {
 		child := startScaleWorker(b, job)
+		var wall time.Duration
 		for _, do := range work {
-			took[name] += timed(do)
+			wall += timed(do)
 		}
+		used[name] = process(child.command.Process.Pid).cpu(b)
 		most := child.stop(b, left)
-		say("(h) %d tablets in %d tables of %d partitions, %s: %.2f s, load %s", shape.tablets(), shape.Tables, shape.Partitions, name, took[name].Seconds(), load())
+		say("(h) %d tablets in %d tables of %d partitions, %s: %.2f s, %.2f s of CPU, load %s", shape.tablets(), shape.Tables, shape.Partitions, name, wall.Seconds(), used[name].Seconds(), load())
 		judge("(h)   peak memory of the worker", most, scaleMemory, "MB")
 	}
 	all := shape.tablets()*objectsPerTablet + 2*shape.snapshots()
@@ -125,7 +127,7 @@ func scale(b *testing.B, bed *testbed.Bed, shape scaleShape) map[string]time.Dur
 		}
 	}
 	step("prune", 0, prune(1, 0), prune(0, shape.snapshots()))
-	return took
+	return used
 }
 
 // scaleInput writes the plan of the backup and gives what publishing is told.
