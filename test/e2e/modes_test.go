@@ -122,7 +122,7 @@ func (s *stage) uncommitted() string {
 // TestCancelOfEveryMode asks for a cancel while the FE's job stands in each state, for every mode: before COMMIT nothing
 // has changed, in COMMIT all is brought to its end, and no table is ever part old and part new.
 func TestCancelOfEveryMode(t *testing.T) {
-	b := testbed.Start(t, testbed.Options{Heartbeat: time.Second, Patience: 20})
+	b := testbed.Start(t, testbed.Options{Heartbeat: 3 * time.Second, Patience: 20})
 	b.StartWorker(t)
 	t.Run("states", func(t *testing.T) {
 		for m, mode := range modes {
