@@ -1,7 +1,10 @@
 package storagetest
 
 import (
+	"context"
+	"errors"
 	"testing"
+	"time"
 
 	"starkeep/storage"
 )
@@ -28,7 +31,33 @@ func StartMinIO(t testing.TB) Server {
 		Endpoint: "http://" + g.address, Region: region, AccessKey: rootAccess, SecretKey: rootSecret, Bucket: bucketName, gateway: g,
 	}
 	server.makeBucket(t)
+	waitForRoles(t, server)
 	return server
+}
+
+// waitForRoles waits until MinIO hands out keys of roles: it calls itself ready some time before.
+func waitForRoles(t testing.TB, server Server) {
+	t.Helper()
+	store, err := storage.Open(t.Context(), Assumed(server, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		_, err := store.Stat(ctx, "nothing")
+		if errors.Is(err, storage.ErrNotFound) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("MinIO hands out no keys of roles: %v", err)
+		case <-tick.C:
+		}
+	}
 }
 
 // Assumed is Config with keys of a role, from MinIO's own STS.
