@@ -119,7 +119,7 @@ var longest = map[string][]string{".": {"./test/e2e", "./storage", "./test/chaos
 // runTests runs the tests of the module in dir. Vet is left out: it was a check of its own, and would analyse all
 // dependencies a second time. Three packages run at a time, also on two cores: the longest ones mostly wait.
 func runTests(dir, module string) count {
-	cmd := exec.Command("go", "test", "-json", "-vet=off", "-timeout=30m", "-p=3")
+	cmd := exec.Command("go", "test", "-json", "-vet=off", "-timeout=60m", "-p=3")
 	cmd.Args = append(append(cmd.Args, longest[module]...), "./...")
 	cmd.Dir = dir
 	cmd.Stderr = os.Stderr
