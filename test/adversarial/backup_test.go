@@ -2,6 +2,7 @@ package adversarial
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -214,16 +215,19 @@ func (s *story) scattered() {
 	}
 	s.say("partitions of %s, %d at a time", name, some)
 	var made []point
+	var asked []string
 	for group := range slices.Chunk(parts, some) {
 		var include []string
 		for _, p := range group {
 			include = append(include, pattern{databaseOf(name), tableOf(name), p}.String())
 		}
 		made = append(made, s.backup(spec.Backup{Include: include}))
+		s.points[len(s.points)-1].named = true
+		asked = append(asked, include...)
 		s.load(name, s.rows(s.now[name], 2))
 	}
 	s.until("the next second", func() bool { return time.Now().Unix() > s.last.Unix() })
-	all := point{id: s.join(made), holds: state{name: s.now[name].only(nil)}}
+	all := point{id: s.join(made, asked), named: true, holds: state{name: s.now[name].only(nil)}}
 	for _, p := range made {
 		for part, rows := range p.holds[name].parts {
 			all.holds[name].parts[part] = slices.Clone(rows)
@@ -233,8 +237,8 @@ func (s *story) scattered() {
 	s.say("… joined to point %s", all.id)
 }
 
-// join makes one restore point of the parts of several.
-func (s *story) join(points []point) string {
+// join makes one restore point of the parts of several, as one backup would that was asked for all of them.
+func (s *story) join(points []point, asked []string) string {
 	s.Helper()
 	ctx := context.Background()
 	var m restorepoint.Manifest
@@ -258,6 +262,10 @@ func (s *story) join(points []point) string {
 	}
 	m.ID = restorepoint.NewPointID(time.Now(), "joined "+points[0].id)
 	m.Sort()
+	var err error
+	if m.Spec, err = json.Marshal(spec.Backup{Cluster: testbed.ClusterName, Repository: testbed.RepositoryName, Include: asked}); err != nil {
+		s.Fatal(err)
+	}
 	data, err := restorepoint.EncodeManifest(m)
 	if err != nil {
 		s.Fatal(err)

@@ -32,7 +32,7 @@ import (
 )
 
 const (
-	defaultSeeds = 150
+	defaultSeeds = 30
 	// lanes of each kind run at once: stories mostly wait for the clock.
 	lanesAlone, lanesOfThree = 5, 3
 	envSeeds                 = "STARKEEP_SEEDS" // how many, from 1 on

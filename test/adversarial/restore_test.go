@@ -134,7 +134,7 @@ func (s *story) expect(r request) (list []*target) {
 		} else if to, ok := r.in.Rename[databaseOf(from)]; ok {
 			name = to + "." + tableOf(from)
 		}
-		t := &target{name: name, from: from, old: s.now[name].clone(), bring: held.only(parts), whole: whole}
+		t := &target{name: name, from: from, old: s.now[name].clone(), bring: held.only(parts), whole: whole && !r.point.named}
 		t.decide(r.in.OnExisting)
 		list = append(list, t)
 	}

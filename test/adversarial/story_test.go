@@ -26,6 +26,7 @@ type point struct {
 	id    string
 	holds state
 	views []view
+	named bool // its backup named single partitions: a restore leaves the others of a table alone
 }
 
 // story is what happens for one seed.
