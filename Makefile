@@ -2,7 +2,7 @@
 # make build  bin/starkeep and bin/starkeep-worker
 # make tools  bin/temporal (CLI and dev server), bin/versitygw and bin/minio (S3), bin/fakegcs (GCS), bin/hadoop (HDFS), bin/toxiproxy (faults), bin/staticcheck: pinned in deploy/*.mod and deploy/hdfs/pom.xml
 # make demo   the main job on an embedded default
-# make adversarial  2,000 random stories of damage, faults and restores (make test tells the first 150), and 1,000 schedules of everything at once
+# make adversarial  2,000 random stories of damage, faults and restores (make test tells the first 30), and 1,000 schedules of everything at once
 #             (make test: 100); logs in adversarial.log and together.log
 # make bench  benchmarks, printed as ratios
 
@@ -72,7 +72,7 @@ $(HDFS):
 test: tools
 	@go run ./test/house/check
 
-# One story again: go test ./test/adversarial -run 'TestAdversarialRestore/seed=17$$' -v, with STARKEEP_SEEDS for those past 150.
+# One story again: go test ./test/adversarial -run 'TestAdversarialRestore/seed=17$$' -v, with STARKEEP_SEEDS for those past 30.
 SEEDS ?= 2000
 SCHEDULES ?= 1000
 adversarial: tools
