@@ -6,15 +6,12 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"google.golang.org/api/googleapi"
-	raw "google.golang.org/api/storage/v1"
 )
 
 // DirectoryLister is a Store that can tell directories without listing what is in them. All providers can; what wraps one
@@ -86,9 +83,7 @@ func (s *s3Store) Directories(ctx context.Context, prefix string) iter.Seq2[stri
 
 func (s *gcsStore) Directories(ctx context.Context, prefix string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		token := ""
-		for {
-			page, err := s.directoryPage(ctx, prefix, token)
+		for page, err := range s.pages(ctx, prefix, "/", "prefixes") {
 			if err != nil {
 				yield("", err)
 				return
@@ -98,32 +93,8 @@ func (s *gcsStore) Directories(ctx context.Context, prefix string) iter.Seq2[str
 					return
 				}
 			}
-			if token = page.NextPageToken; token == "" {
-				return
-			}
 		}
 	}
-}
-
-func (s *gcsStore) directoryPage(ctx context.Context, prefix, token string) (*raw.Objects, error) {
-	var page *raw.Objects
-	err := s.try(ctx, func() (err error) {
-		call := s.api.Objects.List(s.bucket).Prefix(s.prefix+prefix).Delimiter("/").MaxResults(gcsPage).Projection("noAcl").
-			Fields("nextPageToken", googleapi.Field("prefixes"))
-		if token != "" {
-			call.PageToken(token)
-		}
-		page, err = call.Context(ctx).Do()
-		return err
-	})
-	switch {
-	case isStatus(err, http.StatusNotFound):
-		return nil, s.noBucket("list", prefix)
-	case err != nil:
-		return nil, s.fail(ctx, "list", prefix, err)
-	}
-	s.bucketMet.Store(true)
-	return page, nil
 }
 
 // directoryName is a common prefix of a server below the location.

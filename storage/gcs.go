@@ -207,9 +207,8 @@ func (s *gcsStore) noBucket(op, key string) error {
 
 func (s *gcsStore) List(ctx context.Context, prefix string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
-		token, last := "", ""
-		for {
-			page, err := s.page(ctx, prefix, token)
+		last := ""
+		for page, err := range s.pages(ctx, prefix, "", "items(name,size,md5Hash,timeCreated)") {
 			if err != nil {
 				yield(Object{}, err)
 				return
@@ -228,6 +227,18 @@ func (s *gcsStore) List(ctx context.Context, prefix string) iter.Seq2[Object, er
 					return
 				}
 			}
+		}
+	}
+}
+
+// pages yields the pages of a listing, with these fields. An error comes last.
+func (s *gcsStore) pages(ctx context.Context, prefix, delimiter string, fields googleapi.Field) iter.Seq2[*raw.Objects, error] {
+	return func(yield func(*raw.Objects, error) bool) {
+		for token := ""; ; {
+			page, err := s.page(ctx, prefix, delimiter, fields, token)
+			if !yield(page, err) || err != nil {
+				return
+			}
 			if token = page.NextPageToken; token == "" {
 				return
 			}
@@ -235,11 +246,14 @@ func (s *gcsStore) List(ctx context.Context, prefix string) iter.Seq2[Object, er
 	}
 }
 
-func (s *gcsStore) page(ctx context.Context, prefix, token string) (*raw.Objects, error) {
+func (s *gcsStore) page(ctx context.Context, prefix, delimiter string, fields googleapi.Field, token string) (*raw.Objects, error) {
 	var page *raw.Objects
 	err := s.try(ctx, func() (err error) {
 		call := s.api.Objects.List(s.bucket).Prefix(s.prefix+prefix).MaxResults(gcsPage).Projection("noAcl").
-			Fields("nextPageToken", googleapi.Field("items(name,size,md5Hash,timeCreated)"))
+			Fields("nextPageToken", fields)
+		if delimiter != "" {
+			call.Delimiter(delimiter)
+		}
 		if token != "" {
 			call.PageToken(token)
 		}
