@@ -7,12 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/api/workflowservice/v1"
+	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
 
 	"starkeep/restorepoint"
 	"starkeep/starrocks"
@@ -76,58 +73,30 @@ func inUse(runs []string) error {
 // openRuns lists the open backups and restores of a cluster with a repository, by workflow id.
 func openRuns(ctx context.Context, cluster, repository string) ([]string, error) {
 	t := activity.GetClient(ctx)
-	query := fmt.Sprintf("WorkflowType IN ('%s', '%s') AND ExecutionStatus = 'Running'", spec.BackupWorkflow, spec.RestoreWorkflow)
 	var runs []string
-	var page []byte
-	for {
-		answer, err := t.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query, NextPageToken: page})
+	for run, err := range listedRuns(ctx, t, spec.BackupWorkflow, spec.RestoreWorkflow) {
 		if err != nil {
-			return nil, fmt.Errorf("list the open runs in Temporal: %w", err)
+			return nil, err
 		}
-		for _, run := range answer.Executions {
-			uses, err := runUses(ctx, t, run.Execution.WorkflowId, run.Execution.RunId, cluster, repository)
-			if err == nil && uses {
-				uses, err = isOpen(ctx, t, run.Execution.WorkflowId, run.Execution.RunId)
-			}
-			if err != nil {
-				return nil, err
-			}
-			if uses {
-				runs = append(runs, run.Execution.WorkflowId)
-			}
+		uses, err := runUses(ctx, t, run.Execution, cluster, repository)
+		if err == nil && uses {
+			uses, err = isOpen(ctx, t, run.Execution)
 		}
-		if page = answer.NextPageToken; len(page) == 0 {
-			return runs, nil
+		if err != nil {
+			return nil, err
+		}
+		if uses {
+			runs = append(runs, run.Execution.WorkflowId)
 		}
 	}
+	return runs, nil
 }
 
-// isOpen asks the run itself: Temporal's lists are late, and a script may drop what its restore has just used.
-func isOpen(ctx context.Context, t client.Client, id, run string) (bool, error) {
-	now, err := t.DescribeWorkflowExecution(ctx, id, run)
-	var gone *serviceerror.NotFound
-	if errors.As(err, &gone) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("look at the run %s: %w", id, err)
-	}
-	return now.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
-}
-
-// runUses reads from a run's first event what it was started with.
-func runUses(ctx context.Context, t client.Client, id, run, cluster, repository string) (bool, error) {
-	history := t.GetWorkflowHistory(ctx, id, run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-	if !history.HasNext() {
-		return false, nil
-	}
-	event, err := history.Next()
-	if err != nil {
-		return false, fmt.Errorf("read the input of %s: %w", id, err)
-	}
+// runUses tells whether a run was started with a cluster and a repository.
+func runUses(ctx context.Context, t client.Client, run *commonpb.WorkflowExecution, cluster, repository string) (bool, error) {
 	var in RepositoryRef
-	err = converter.GetDefaultDataConverter().FromPayloads(event.GetWorkflowExecutionStartedEventAttributes().GetInput(), &in)
-	return err == nil && in == RepositoryRef{Cluster: cluster, Repository: repository}, nil
+	known, err := startedWith(ctx, t, run, &in)
+	return known && in == RepositoryRef{Cluster: cluster, Repository: repository}, err
 }
 
 // stillUsed names the jobs because of which StarRocks refused. It does not say itself which repository a job uses: those

@@ -196,7 +196,7 @@ func readChecked(ctx context.Context, store storage.Store, key string) ([]byte, 
 // listed yields the snapshot's objects and writes them into object lists on the way.
 func (r *recorder) listed(ctx context.Context) iter.Seq2[restorepoint.Object, error] {
 	return func(yield func(restorepoint.Object, error) bool) {
-		lists := &listWriter{recorder: r}
+		lists := &listWriter{key: func(n int) string { return restorepoint.ObjectsKey(r.Cluster, r.Label, n) }, store: r.storeList}
 		for o, err := range objectsBelow(ctx, r.repository.Store, r.snapshot().Prefix()) {
 			if err == nil {
 				err = lists.write(ctx, o)
@@ -244,19 +244,20 @@ func (r *recorder) note(o restorepoint.Object) {
 	}
 }
 
-// listWriter stores object lists of at most MaxListObjects lines; one packed list is in memory at a time.
+// listWriter hands over object lists of at most MaxListObjects lines; one packed list is in memory at a time.
 type listWriter struct {
-	*recorder
+	key    func(n int) string // of the nth list, from 1
+	store  func(ctx context.Context, list restorepoint.ObjectList, packed []byte) error
+	n      int
 	buffer bytes.Buffer
 	writer *restorepoint.ListWriter
-	key    string
 }
 
 func (l *listWriter) write(ctx context.Context, o restorepoint.Object) (err error) {
 	if l.writer == nil {
 		l.buffer.Reset()
-		l.key = restorepoint.ObjectsKey(l.Cluster, l.Label, len(l.lists)+1)
-		if l.writer, err = restorepoint.NewListWriter(&l.buffer, l.key); err != nil {
+		l.n++
+		if l.writer, err = restorepoint.NewListWriter(&l.buffer, l.key(l.n)); err != nil {
 			return err
 		}
 	}
@@ -278,26 +279,26 @@ func (l *listWriter) close(ctx context.Context) error {
 		return err
 	}
 	l.writer = nil
-	l.lists = append(l.lists, list)
-	return l.store(ctx, list)
+	return l.store(ctx, list, l.buffer.Bytes())
 }
 
-// store writes a list unless it is there. Another one is replaced only while there is no record, which would name it.
-func (l *listWriter) store(ctx context.Context, list restorepoint.ObjectList) error {
-	store := l.repository.Store
-	err := storage.WriteAll(ctx, store, l.key, l.buffer.Bytes(), storage.IfAbsent)
+// storeList writes a list unless it is there. Another one is replaced only while there is no record, which would name it.
+func (r *recorder) storeList(ctx context.Context, list restorepoint.ObjectList, packed []byte) error {
+	r.lists = append(r.lists, list)
+	store := r.repository.Store
+	err := storage.WriteAll(ctx, store, list.Key, packed, storage.IfAbsent)
 	if !errors.Is(err, storage.ErrExists) {
 		return err
 	}
-	there, err := storage.ReadAll(ctx, store, l.key, maxVerifyList)
+	there, err := storage.ReadAll(ctx, store, list.Key, maxVerifyList)
 	if err != nil || restorepoint.Digest(there) == list.SHA256 {
 		return err
 	}
-	_, err = store.Stat(ctx, restorepoint.SnapshotKey(l.Cluster, l.Label))
+	_, err = store.Stat(ctx, restorepoint.SnapshotKey(r.Cluster, r.Label))
 	if !errors.Is(err, storage.ErrNotFound) {
 		return err
 	}
-	return storage.WriteAll(ctx, store, l.key, l.buffer.Bytes(), storage.Overwrite)
+	return storage.WriteAll(ctx, store, list.Key, packed, storage.Overwrite)
 }
 
 // damaged turns findings into the unit's failure, with the partitions concerned as culprits.

@@ -1,14 +1,18 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
@@ -32,57 +36,86 @@ var usesSnapshots = []string{spec.BackupWorkflow, spec.RestoreWorkflow, spec.Dat
 // snapshotRuns lists the open runs that may need native snapshots, of all clusters.
 func snapshotRuns(ctx context.Context) ([]OpenRun, error) {
 	t := activity.GetClient(ctx)
-	query := fmt.Sprintf("WorkflowType IN ('%s') AND ExecutionStatus = 'Running'", strings.Join(usesSnapshots, "', '"))
 	var runs []OpenRun
-	var page []byte
-	for {
-		answer, err := t.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query, NextPageToken: page})
+	for listed, err := range listedRuns(ctx, t, usesSnapshots...) {
 		if err != nil {
-			return nil, fmt.Errorf("list the open runs in Temporal: %w", err)
+			return nil, err
 		}
-		for _, listed := range answer.Executions {
-			id, run := listed.Execution.WorkflowId, listed.Execution.RunId
-			open, err := isOpen(ctx, t, id, run)
-			if err != nil {
-				return nil, err
-			}
-			if !open {
-				continue
-			}
-			base, err := baseOf(ctx, t, id, run)
-			if err != nil {
-				return nil, err
-			}
-			runs = append(runs, OpenRun{ID: id, Workflow: listed.Type.GetName(), Started: listed.StartTime.AsTime(), Base: base})
+		open, err := isOpen(ctx, t, listed.Execution)
+		if err != nil {
+			return nil, err
 		}
-		if page = answer.NextPageToken; len(page) == 0 {
-			return runs, nil
+		if !open {
+			continue
+		}
+		base, err := baseOf(ctx, t, listed.Execution)
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, OpenRun{ID: listed.Execution.WorkflowId, Workflow: listed.Type.GetName(), Started: listed.StartTime.AsTime(), Base: base})
+	}
+	return runs, nil
+}
+
+// listedRuns yields what Temporal lists as open runs of these workflows, of all clusters. An error comes last.
+func listedRuns(ctx context.Context, t client.Client, workflows ...string) iter.Seq2[*workflowpb.WorkflowExecutionInfo, error] {
+	query := fmt.Sprintf("WorkflowType IN ('%s') AND ExecutionStatus = 'Running'", strings.Join(workflows, "', '"))
+	return func(yield func(*workflowpb.WorkflowExecutionInfo, error) bool) {
+		var page []byte
+		for {
+			answer, err := t.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query, NextPageToken: page})
+			if err != nil {
+				yield(nil, fmt.Errorf("list the open runs in Temporal: %w", err))
+				return
+			}
+			for _, run := range answer.Executions {
+				if !yield(run, nil) {
+					return
+				}
+			}
+			if page = answer.NextPageToken; len(page) == 0 {
+				return
+			}
 		}
 	}
 }
 
+// isOpen asks the run itself: Temporal's lists are late, and a script may drop what its restore has just used.
+func isOpen(ctx context.Context, t client.Client, run *commonpb.WorkflowExecution) (bool, error) {
+	now, err := t.DescribeWorkflowExecution(ctx, run.WorkflowId, run.RunId)
+	var gone *serviceerror.NotFound
+	if errors.As(err, &gone) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at the run %s: %w", run.WorkflowId, err)
+	}
+	return now.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
+}
+
 // baseOf reads from a run's input which restore point it takes over from; "" if it names none.
-func baseOf(ctx context.Context, t client.Client, id, run string) (string, error) {
-	history := t.GetWorkflowHistory(ctx, id, run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+func baseOf(ctx context.Context, t client.Client, run *commonpb.WorkflowExecution) (string, error) {
+	var in struct{ Base, Resume, Point string }
+	known, err := startedWith(ctx, t, run, &in)
+	if !known {
+		return "", err
+	}
+	return cmp.Or(in.Base, in.Resume, in.Point), nil
+}
+
+// startedWith reads the input that a run was started with; false if it is of another form, or the run is gone.
+func startedWith(ctx context.Context, t client.Client, run *commonpb.WorkflowExecution, in any) (bool, error) {
+	history := t.GetWorkflowHistory(ctx, run.WorkflowId, run.RunId, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	if !history.HasNext() {
-		return "", nil
+		return false, nil
 	}
 	event, err := history.Next()
 	var gone *serviceerror.NotFound
 	if errors.As(err, &gone) {
-		return "", nil
+		return false, nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("read the input of %s: %w", id, err)
+		return false, fmt.Errorf("read the input of %s: %w", run.WorkflowId, err)
 	}
-	var in struct{ Base, Resume, Point string }
-	if converter.GetDefaultDataConverter().FromPayloads(event.GetWorkflowExecutionStartedEventAttributes().GetInput(), &in) != nil {
-		return "", nil
-	}
-	for _, point := range []string{in.Base, in.Resume, in.Point} {
-		if point != "" {
-			return point, nil
-		}
-	}
-	return "", nil
+	return converter.GetDefaultDataConverter().FromPayloads(event.GetWorkflowExecutionStartedEventAttributes().GetInput(), in) == nil, nil
 }

@@ -1,7 +1,6 @@
 package activities
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -67,60 +66,35 @@ func placesOfInfo(info *starrocks.Info) restorepoint.Places {
 
 // nativeLists writes the objects of a native snapshot into lists that only this run knows.
 type nativeLists struct {
-	check  *objectCheck
-	sum    snapshotSum
-	meta   string // key of __meta
-	buffer bytes.Buffer
-	writer *restorepoint.ListWriter
-	key    string
+	check *objectCheck
+	sum   snapshotSum
+	meta  string // key of __meta
 }
 
 // written passes the objects on as the store lists them.
 func (l *nativeLists) written(ctx context.Context, s verifySnapshot) func(func(restorepoint.Object, error) bool) {
 	return func(yield func(restorepoint.Object, error) bool) {
+		key := func(n int) string { return verifyKey(l.check.in.PlanVerifyInput, fmt.Sprint("objects-", n)) }
+		lists := &listWriter{key: key, store: l.store}
 		for o, err := range objectsBelow(ctx, l.check.where.Store, s.at().Prefix()) {
 			if err == nil {
 				if k, bad := starrocks.ParseKey(o.Key); bad == nil && k.Kind == starrocks.KeyMeta {
 					l.meta = o.Key
 				}
-				err = l.write(ctx, o)
+				err = lists.write(ctx, o)
 			}
 			if !yield(o, err) || err != nil {
 				return
 			}
 		}
-		if err := l.end(ctx); err != nil {
+		if err := lists.close(ctx); err != nil {
 			yield(restorepoint.Object{}, err)
 		}
 	}
 }
 
-func (l *nativeLists) write(ctx context.Context, o restorepoint.Object) (err error) {
-	if l.writer == nil {
-		l.buffer.Reset()
-		l.key = verifyKey(l.check.in.PlanVerifyInput, fmt.Sprint("objects-", len(l.sum.Lists)+1))
-		if l.writer, err = restorepoint.NewListWriter(&l.buffer, l.key); err != nil {
-			return err
-		}
-	}
-	if err = l.writer.Write(o); !errors.Is(err, restorepoint.ErrListFull) {
-		return err
-	}
-	if err = l.end(ctx); err != nil {
-		return err
-	}
-	return l.write(ctx, o)
-}
-
-func (l *nativeLists) end(ctx context.Context) error {
-	if l.writer == nil {
-		return nil
-	}
-	list, err := l.writer.Close()
-	if err != nil {
-		return err
-	}
-	l.writer = nil
+// store keeps a list of the run's.
+func (l *nativeLists) store(ctx context.Context, list restorepoint.ObjectList, packed []byte) error {
 	l.sum.Lists = append(l.sum.Lists, list)
-	return storage.WriteAll(ctx, l.check.where.Store, l.key, l.buffer.Bytes(), storage.Overwrite)
+	return storage.WriteAll(ctx, l.check.where.Store, list.Key, packed, storage.Overwrite)
 }
