@@ -18,6 +18,10 @@ const (
 	progressStep = mib // bytes of one object between two reports
 )
 
+// headroom is memory that is never touched, and so takes none. It counts as held, which makes the garbage collector wait for as
+// much garbage: a process that copies holds little and drops much, and would collect every few MiB.
+var headroom = sync.OnceValue(func() []byte { return make([]byte, 128*mib) })
+
 // ErrChecksum says that an object's content is not what it should be, also when it was read a second time.
 var ErrChecksum = errors.New("content has another MD5 than expected")
 
@@ -87,7 +91,7 @@ func (e *TransferError) Unwrap() []error {
 //
 // An object that comes twice is copied twice. Memory does not grow with the number or size of objects: of bodies it is at
 // most Parallel × 16 MiB where the target is S3 (more for objects above 78 GiB), 32 MiB for GCS, 4 MiB for HDFS and
-// 64 KiB for a directory, besides what connections buffer.
+// 64 KiB for a directory, besides what connections buffer and 128 MiB of garbage.
 func Transfer(ctx context.Context, from, to Store, objects iter.Seq2[Object, error], o TransferOptions) (TransferResult, error) {
 	if o.Parallel <= 0 {
 		o.Parallel = transferParallel
@@ -96,6 +100,7 @@ func Transfer(ctx context.Context, from, to Store, objects iter.Seq2[Object, err
 	defer cancel(nil)
 	t := &transfer{from: from, to: to, o: o, cancel: cancel, failed: map[string]error{}, hashes: newMD5Lanes()}
 	defer t.hashes.close()
+	headroom()
 	places := make(chan struct{}, o.Parallel)
 	var listing error
 	var running sync.WaitGroup

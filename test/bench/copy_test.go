@@ -128,13 +128,16 @@ func toolPath(b *testing.B, name string) string {
 	return path
 }
 
-// compare runs the tools in turn, in the reverse order every other time, and prints what each took.
+// compare runs the tools in turn, in the reverse order every other time, and prints what each took. One copy before is not
+// counted: whichever tool were first would pay for what servers compile and allocate on their first one.
 func compare(b *testing.B, name string, shape copyShape, from, to copyEnd, tools ...copyTool) {
 	if shape.number == 0 {
 		return
 	}
 	from.fill(b, shape)
 	source, target := from.open(b), to.open(b)
+	measure(b, tools[len(tools)-1].command(from, to, shape.name, "warm"))
+	wipe(b, target, "warm")
 	took := make([][]usage, len(tools))
 	for i := range number(b, "STARKEEP_BENCH_REPEATS", repeats) {
 		order := make([]int, len(tools))
