@@ -22,10 +22,20 @@ func (s *s3Store) fail(ctx context.Context, op, key string, err error) error {
 		return &Error{Op: op, Key: key, Err: ctx.Err()}
 	}
 	failed := &Error{Op: op, Key: key, Kind: s3Kind(err), Err: &scrubbed{err, s.scrub}}
+	if hidesVersions(err) {
+		failed.Err = fmt.Errorf("%w: %w", ErrHidden, failed.Err)
+	}
 	if fix := s.advice(codeOf(err), operationOf(err), err.Error()); fix != "" && !isKeysError(err) {
 		failed.Err = &advised{failed.Err, fix}
 	}
 	return failed
+}
+
+// hidesVersions tells whether the object is absent because its newest version is the mark that a deletion leaves in a bucket
+// with versions.
+func hidesVersions(err error) bool {
+	var answer *smithyhttp.ResponseError
+	return errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusNotFound && answer.Response.Header.Get("x-amz-delete-marker") == "true"
 }
 
 // scrubbed is an error of the SDK, shortened, whose text shows no secret, should a server ever echo one.

@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -32,6 +33,23 @@ func TestMinIOKeepsTheContractWithSessionTokens(t *testing.T) {
 		}
 	})
 	t.Run("refusals", func(t *testing.T) { minioRefuses(t, server) })
+	t.Run("what is deleted under an object lock is hidden and kept", func(t *testing.T) {
+		locked := server.Locked(t)
+		s := open(t, locked.Config("held"))
+		write(t, s, "object", []byte("locked"))
+		if err := s.Delete(t.Context(), "object"); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.Stat(t.Context(), "object")
+		want(t, err, storage.ErrNotFound)
+		want(t, err, storage.ErrHidden)
+		if n := locked.Versions(t, "held/object"); n != 1 {
+			t.Errorf("%d versions are kept", n)
+		}
+		if _, err := s.Stat(t.Context(), "never"); errors.Is(err, storage.ErrHidden) {
+			t.Errorf("an object that never was: %v", err)
+		}
+	})
 }
 
 // tokensAreReal uses temporary keys as an instance profile hands them out, and then keys with a token that was tampered with.

@@ -91,6 +91,7 @@ type Store interface {
 // Errors a Store returns, wrapped with the operation, the key and the server's own words. Test them with errors.Is.
 var (
 	ErrNotFound    = errors.New("object not found")
+	ErrHidden      = errors.New("the bucket keeps older versions of it") // comes with ErrNotFound: it was deleted, and takes its space still
 	ErrExists      = errors.New("object exists already")
 	ErrChanged     = errors.New("object was replaced while it was read")
 	ErrDenied      = errors.New("access denied by the store") // missing right, wrong secret, unknown key, no credentials

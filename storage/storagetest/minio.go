@@ -6,6 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
 	"starkeep/storage"
 )
 
@@ -65,4 +69,34 @@ func Assumed(server Server, prefix string) storage.Config {
 	c := server.Config(prefix)
 	c.S3.Role = storage.Role{ARN: "arn:aws:iam::123456789012:role/any", Endpoint: server.Endpoint}
 	return c
+}
+
+// Locked is the server with a further bucket that keeps the versions of objects, and lets nobody delete one for a day.
+func (s Server) Locked(t testing.TB) Server {
+	t.Helper()
+	s.Bucket, s.Dir = bucketName+"-locked", ""
+	if _, err := s.admin(t).CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &s.Bucket, ObjectLockEnabledForBucket: aws.Bool(true)}); err != nil {
+		t.Fatalf("create a bucket with object lock: %v", err)
+	}
+	day := &types.DefaultRetention{Mode: types.ObjectLockRetentionModeCompliance, Days: aws.Int32(1)}
+	_, err := s.admin(t).PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{Bucket: &s.Bucket,
+		ObjectLockConfiguration: &types.ObjectLockConfiguration{ObjectLockEnabled: types.ObjectLockEnabledEnabled, Rule: &types.ObjectLockRule{DefaultRetention: day}}})
+	if err != nil {
+		t.Fatalf("set a retention period: %v", err)
+	}
+	return s
+}
+
+// Versions counts the versions, without deletion marks, of the objects whose key in the bucket begins with a prefix.
+func (s Server) Versions(t testing.TB, prefix string) (n int) {
+	t.Helper()
+	pages := s3.NewListObjectVersionsPaginator(s.admin(t), &s3.ListObjectVersionsInput{Bucket: &s.Bucket, Prefix: &prefix})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += len(page.Versions)
+	}
+	return n
 }
