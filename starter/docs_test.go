@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -15,6 +16,7 @@ func TestEveryCommandIsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	overview, _, _ := strings.Cut(string(page), "\n## ")
 	c, _, _ := testCLI("")
 	var visit func(*cobra.Command)
 	visit = func(cmd *cobra.Command) {
@@ -26,6 +28,9 @@ func TestEveryCommandIsDocumented(t *testing.T) {
 		}
 		if !strings.Contains(string(page), "\n    "+cmd.CommandPath()) {
 			t.Errorf("docs/cli.md has no example of %s", cmd.CommandPath())
+		}
+		if shown := regexp.MustCompile("`(" + cmd.Parent().Name() + " )?" + cmd.Name() + "`"); !shown.MatchString(overview) {
+			t.Errorf("the table at the top of docs/cli.md lacks %s", cmd.CommandPath())
 		}
 		cmd.LocalNonPersistentFlags().VisitAll(func(flag *pflag.Flag) {
 			if flag.Name != "help" && !strings.Contains(string(page), "--"+flag.Name) {

@@ -35,6 +35,7 @@ func fakeWorker(t *testing.T, address string) {
 		spec.BackupWorkflow: fakeBackup, spec.RestoreWorkflow: fakeRestore, spec.DatabaseJobWorkflow: fakeDatabaseJob,
 		spec.UndoWindowWorkflow: fakeUndoWindow, spec.InspectWorkflow: fakeInspect,
 		spec.CreateRepositoryWorkflow: fakeCreateRepository, spec.CheckRepositoryWorkflow: fakeCheckRepository, spec.DropRepositoryWorkflow: fakeDropRepository,
+		spec.VerifyWorkflow: fakeVerify, spec.PruneWorkflow: fakePrune,
 	} {
 		w.RegisterWorkflowWithOptions(fake, workflow.RegisterOptions{Name: name})
 	}
@@ -99,6 +100,16 @@ func hold(ctx workflow.Context, in spec.Backup) (spec.BackupResult, error) {
 		return spec.BackupResult{}, ctx.Err()
 	}
 	return spec.BackupResult{Point: point, Complete: true}, nil
+}
+
+// fakeVerify runs until it is released.
+func fakeVerify(ctx workflow.Context, in spec.Verify) (spec.VerifyResult, error) {
+	workflow.GetSignalChannel(ctx, "release").Receive(ctx, nil)
+	return spec.VerifyResult{Where: in.Where, Result: spec.VerifyOK}, ctx.Err()
+}
+
+func fakePrune(workflow.Context, spec.Prune) (spec.PruneResult, error) {
+	return spec.PruneResult{}, temporal.NewNonRetryableApplicationError("the store did not let everything go", spec.ErrorPartialFailure, nil)
 }
 
 func fakeDatabaseJob(workflow.Context) error {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os/user"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -64,6 +66,9 @@ func (c *cli) prune(ctx context.Context, in spec.Prune, flags runFlags, yes bool
 		if err != nil || in.DryRun {
 			return err
 		}
+		if stay := c.refused(plan, in); stay != nil {
+			return stay
+		}
 		if !c.mayPrune(plan, yes) {
 			return nil
 		}
@@ -89,6 +94,44 @@ func (c *cli) planPrune(ctx context.Context, in spec.Prune, flags runFlags, only
 	}
 	writePrune(c.err, plan)
 	return plan, nil
+}
+
+// keptPinned is how the plan of a prune says that a point is pinned.
+const keptPinned = "pinned"
+
+// refused says why points that were named stay: an error, if none of them goes.
+func (c *cli) refused(plan spec.PruneResult, in spec.Prune) error {
+	var why []string
+	code := exitNothing
+	for _, id := range in.Points {
+		if text := "there is no restore point " + id; slices.Contains(plan.Warnings, text) {
+			why, code = append(why, text+" in "+in.Where), exitFailed
+		}
+	}
+	for _, p := range plan.Points {
+		if !p.Go && slices.Contains(in.Points, p.ID) {
+			why = append(why, staysText(p, in.Force))
+		}
+	}
+	if plan.Go == 0 && len(why) > 0 {
+		return codedError{code, strings.Join(why, "\n")}
+	}
+	for _, text := range why {
+		c.say("%s", text)
+	}
+	return nil
+}
+
+// staysText says why a point that was named stays, and what would let it go.
+func staysText(p spec.PrunedPoint, force bool) string {
+	text := fmt.Sprintf("restore point %s stays: %s", oneLine(p.ID), oneLine(strings.Join(p.Keep, "; ")))
+	switch {
+	case slices.Contains(p.Keep, keptPinned):
+		return text + "; starkeep backup unpin takes that back"
+	case !force:
+		return text + "; --force lets it go"
+	}
+	return text
 }
 
 // mayPrune asks. Where nobody can answer it only was a look.

@@ -76,6 +76,8 @@ func schedules(t *testing.T, r *rig) {
 		r.starkeep(t, "schedule describe by-hand").want(t, exitOK, "hand", "")
 	})
 	t.Run("triggered", func(t *testing.T) { triggered(t, r) })
+	t.Run("one run waits for the last, and no more", func(t *testing.T) { waitsForItsTurn(t, r) })
+	t.Run("a prune that fails pauses its schedule", func(t *testing.T) { pausesItself(t, r) })
 	t.Run("seen by status", func(t *testing.T) {
 		configured.Store(&spec.Timetable{Schedules: []spec.Schedule{scheduled("hourly", "30 * * * *"), scheduled("later", "0 1 * * *")}})
 		got := r.again(t, "status", "paused: upgrade")
@@ -127,4 +129,54 @@ func triggered(t *testing.T, r *rig) {
 	r.starkeep(t, "schedule resume hourly").want(t, exitOK, "hourly starts runs again", "")
 	r.starkeep(t, "schedule pause hourly --reason upgrade").want(t, exitOK, "", "")
 	r.starkeep(t, "schedule trigger nope").want(t, exitFailed, "", `there is no schedule "nope"`)
+}
+
+var checks = spec.Schedule{Name: "checks", Cron: "@yearly", Workflow: spec.VerifyWorkflow, Input: json.RawMessage(`{"cluster":"prod","where":"s3-eu"}`)}
+
+// waitsForItsTurn: what is no backup begins after the last run, one at most.
+func waitsForItsTurn(t *testing.T, r *rig) {
+	configured.Store(&spec.Timetable{Schedules: []spec.Schedule{scheduled("hourly", "30 * * * *"), checks}})
+	r.starkeep(t, "schedule apply").want(t, exitOK, "created checks\n", "")
+	got := r.starkeep(t, "schedule trigger checks")
+	got.want(t, exitOK, "verify/prod/checks-2", "")
+	first := r.scheduleOf(t, "checks").Recent[0]
+	if err := r.client.ScheduleClient().GetHandle(t.Context(), "checks").Trigger(t.Context(), client.ScheduleTriggerOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	r.starkeep(t, "schedule trigger checks").want(t, exitBusy, "", "the last run of checks is still under way; nothing was started")
+	if now := r.scheduleOf(t, "checks"); now.Started != 1 || now.Skipped != 1 || now.Overlap != "BufferOne" {
+		t.Errorf("while the first run is under way: %+v", now)
+	}
+	r.release(t, first.WorkflowID)
+	r.again(t, "schedule describe checks -o json", `"started": 2`)
+	second := r.scheduleOf(t, "checks").Recent[0]
+	if second.RunID == first.RunID || !r.isRunning(t, second.WorkflowID) {
+		t.Errorf("the run that waited: %+v, after %+v", second, first)
+	}
+	r.release(t, second.WorkflowID)
+}
+
+// pausesItself: nothing more is deleted until somebody has looked at a prune that failed.
+func pausesItself(t *testing.T, r *rig) {
+	cleanup := spec.Schedule{Name: "cleanup", Cron: "@yearly", Workflow: spec.PruneWorkflow, Input: json.RawMessage(`{"cluster":"prod","where":"s3-eu","policy":{"daily":7}}`)}
+	configured.Store(&spec.Timetable{Schedules: []spec.Schedule{scheduled("hourly", "30 * * * *"), checks, cleanup}})
+	r.starkeep(t, "schedule apply").want(t, exitOK, "created cleanup\n", "")
+	r.starkeep(t, "schedule trigger cleanup").want(t, exitOK, "prune/prod/cleanup-2", "")
+	r.again(t, "schedule describe cleanup", "paused: paused due to workflow failure: prune/prod/cleanup-2")
+	r.again(t, "schedule list", "Failed").want(t, exitOK, "paused due to workflow failure", "")
+	r.starkeep(t, "schedule apply").want(t, exitOK, "", "3 schedules are as the configuration has them")
+	if now := r.scheduleOf(t, "cleanup"); !now.Paused || !now.PauseOnFailure || now.Overlap != "BufferOne" {
+		t.Errorf("%+v", now)
+	}
+	r.starkeep(t, "schedule resume cleanup --reason looked").want(t, exitOK, "cleanup starts runs again", "")
+}
+
+// scheduleOf describes a schedule.
+func (r *rig) scheduleOf(t *testing.T, name string) (d scheduleDetails) {
+	t.Helper()
+	got := r.starkeep(t, "schedule describe "+name+" -o json")
+	if err := json.Unmarshal([]byte(got.out), &d); err != nil || len(d.Recent) == 0 {
+		t.Fatalf("%v: %s%s", err, got.out, got.errOut)
+	}
+	return d
 }
