@@ -50,15 +50,14 @@ func (t *transport) setPatience(d time.Duration) {
 	}
 }
 
-// ShortenPauses makes the pauses between attempts short until its result is called. No store may be in use.
-func ShortenPauses() (undo func()) {
-	request, resume := requestBackoff, resumeBackoff
-	requestBackoff, resumeBackoff = 200*time.Millisecond, 10*time.Millisecond
-	return func() { requestBackoff, resumeBackoff = request, resume }
-}
+// ShortenPauses makes the pauses between attempts short. No store may be in use.
+func ShortenPauses() { requestBackoff, resumeBackoff = 200*time.Millisecond, 10*time.Millisecond }
 
 // RouteDataNodes says where an HDFS store finds them.
 func RouteDataNodes(s Store, route func(address string) string) { s.(*hdfsStore).route = route }
 
 // CRC is a content's CRC-32C as GCS writes it.
 func CRC(data []byte) string { return *checksum(data) }
+
+// NextTo tells whether the server of one Store can copy from another.
+func NextTo(from, to Store) bool { return neighbourOf(from, to) != nil }

@@ -14,18 +14,27 @@ func (s *gcsStore) Copy(ctx context.Context, from, to string) error {
 	if err := errors.Join(keyError("copy", from, unreadableKey(from)), keyError("copy", to, badKey(to))); err != nil {
 		return err
 	}
-	source, err := s.stat(ctx, "copy", from)
-	if err != nil || from == to {
+	if from == to {
+		_, err := s.stat(ctx, "copy", from)
+		return err
+	}
+	return s.copyOf(ctx, s, from, to)
+}
+
+// copyOf copies from a location of this server, its own or another one.
+func (s *gcsStore) copyOf(ctx context.Context, source *gcsStore, from, to string) error {
+	found, err := source.stat(ctx, "copy", from)
+	if err != nil {
 		return err
 	}
 	replaced := int64(0)
 	for range gcsRounds {
-		err := s.rewrite(ctx, from, to, source.Generation, replaced)
+		err := s.rewrite(ctx, source, from, to, found.Generation, replaced)
 		switch {
 		case err == nil:
 			return nil
 		case isStatus(err, http.StatusNotFound):
-			return s.replacedOr(ctx, "copy", from, err)
+			return source.replacedOr(ctx, "copy", from, err)
 		case !isStatus(err, http.StatusPreconditionFailed):
 			return s.fail(ctx, "copy", from, err)
 		}
@@ -43,11 +52,11 @@ func (s *gcsStore) Copy(ctx context.Context, from, to string) error {
 }
 
 // rewrite makes to a copy of one generation of from, if to is of the generation replaced; 0 is none.
-func (s *gcsStore) rewrite(ctx context.Context, from, to string, generation, replaced int64) error {
+func (s *gcsStore) rewrite(ctx context.Context, source *gcsStore, from, to string, generation, replaced int64) error {
 	for token := ""; ; {
 		var answer *raw.RewriteResponse
 		err := s.try(ctx, func() (err error) {
-			call := s.api.Objects.Rewrite(s.bucket, s.prefix+from, s.bucket, s.prefix+to, nil).
+			call := s.api.Objects.Rewrite(source.bucket, source.prefix+from, s.bucket, s.prefix+to, nil).
 				SourceGeneration(generation).IfGenerationMatch(replaced).Fields("done", "rewriteToken")
 			if token != "" {
 				call.RewriteToken(token)

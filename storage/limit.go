@@ -14,7 +14,7 @@ const limitChunk = 64 << 10
 
 // LimitBandwidth wraps a Store so that all bodies it reads and writes together pass at no more than bytesPerSecond(),
 // which is asked again for every 64 KiB or quarter of a second: the limit can change while bodies run. 0 or less is no
-// limit. Copy within the store and listings do not count.
+// limit. Copy within the store and listings do not count; what Transfer lets the server copy from elsewhere does.
 func LimitBandwidth(s Store, bytesPerSecond func() int64) Store {
 	return &limitedStore{Store: s, limit: &bandwidth{perSecond: bytesPerSecond, limiter: rate.NewLimiter(rate.Inf, limitChunk)}}
 }
@@ -93,6 +93,18 @@ func (b *bandwidth) wait(ctx context.Context, n int) error {
 		cancel()
 		return ctx.Err()
 	}
+}
+
+// waitAll waits for up to limitChunk bytes, in pieces that let a changed limit be felt.
+func (b *bandwidth) waitAll(ctx context.Context, n int) error {
+	for n > 0 {
+		piece := min(n, b.chunk())
+		if err := b.wait(ctx, piece); err != nil {
+			return err
+		}
+		n -= piece
+	}
+	return nil
 }
 
 func (b *bandwidth) reserve(n int) (time.Duration, func()) {

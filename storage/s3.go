@@ -47,6 +47,7 @@ type s3Store struct {
 	transport *transport
 	bucket    string
 	prefix    string // "" or ending in '/'
+	server    string // as s3Server names it
 	scrub     *scrubber
 	keys      *s3Keys
 	google    bool        // a bucket of GCS: rights have other names there
@@ -91,7 +92,7 @@ func newS3Store(ctx context.Context, bucket, prefix string, c S3, dialect ...fun
 		}
 	})
 	return &s3Store{
-		client: client, transport: transport, bucket: bucket, prefix: prefix, scrub: scrub, keys: keys,
+		client: client, transport: transport, bucket: bucket, prefix: prefix, server: s3Server(c.Endpoint, shared.Region), scrub: scrub, keys: keys,
 		partSize: partUnit, single: 16 * mib, copyPart: 256 * mib,
 	}, nil
 }

@@ -28,24 +28,36 @@ func (s *s3Store) Copy(ctx context.Context, from, to string) error {
 		return err
 	}
 	if aws.ToInt64(head.ContentLength) <= s.copyPart {
-		_, err := s.copyOne(ctx, from, to, head.ETag)
+		_, err := s.copyOne(ctx, s, from, to, head.ETag)
 		return err
 	}
-	return s.copyParts(ctx, from, to, head)
+	return s.copyParts(ctx, s, from, to, head)
 }
 
 // CopyTold is Copy in one request, where that is allowed.
 func (s *s3Store) CopyTold(ctx context.Context, from Object, to string) (sum string, err error) {
-	if from.Size > s.copyPart || from.Key == to || unreadableKey(from.Key) != "" || badKey(to) != "" {
+	if from.Key == to || unreadableKey(from.Key) != "" || badKey(to) != "" {
 		return "", s.Copy(ctx, from.Key, to)
 	}
-	return s.copyOne(ctx, from.Key, to, nil)
+	return s.copyTold(ctx, s, from, to)
+}
+
+// copyTold copies from a location of this server, its own or another one.
+func (s *s3Store) copyTold(ctx context.Context, source *s3Store, from Object, to string) (sum string, err error) {
+	if from.Size <= s.copyPart {
+		return s.copyOne(ctx, source, from.Key, to, nil)
+	}
+	head, err := source.head(ctx, "copy", from.Key)
+	if err != nil {
+		return "", err
+	}
+	return "", s.copyParts(ctx, source, from.Key, to, head)
 }
 
 // copyOne copies the version of that ETag; nil: any.
-func (s *s3Store) copyOne(ctx context.Context, from, to string, etag *string) (sum string, err error) {
+func (s *s3Store) copyOne(ctx context.Context, source *s3Store, from, to string, etag *string) (sum string, err error) {
 	answer, err := s.client.CopyObject(ctx, &s3.CopyObjectInput{
-		Bucket: &s.bucket, Key: s.name(to), CopySource: s.copySource(from), CopySourceIfMatch: etag,
+		Bucket: &s.bucket, Key: s.name(to), CopySource: source.copySource(from), CopySourceIfMatch: etag,
 	})
 	if err != nil {
 		return "", s.copyError(ctx, from, err)
@@ -57,7 +69,7 @@ func (s *s3Store) copyOne(ctx context.Context, from, to string, etag *string) (s
 }
 
 // copyParts names no checksum algorithm: versitygw and MinIO refuse it for copied parts (storage-facts §1.3 b).
-func (s *s3Store) copyParts(ctx context.Context, from, to string, head *s3.HeadObjectOutput) error {
+func (s *s3Store) copyParts(ctx context.Context, source *s3Store, from, to string, head *s3.HeadObjectOutput) error {
 	mark := rand.Text()
 	input := &s3.CreateMultipartUploadInput{Bucket: &s.bucket, Key: s.name(to), Metadata: map[string]string{markName: mark}}
 	return s.multipart(ctx, "copy", to, mark, input, Overwrite, func(ctx context.Context, id *string) ([]types.CompletedPart, error) {
@@ -73,7 +85,7 @@ func (s *s3Store) copyParts(ctx context.Context, from, to string, head *s3.HeadO
 			copying.Go(func() {
 				defer func() { <-slots }()
 				first := int64(i) * partSize
-				part, err := s.copyRange(ctx, from, to, id, head.ETag, int32(i+1), first, min(first+partSize, size)-1)
+				part, err := s.copyRange(ctx, source, from, to, id, head.ETag, int32(i+1), first, min(first+partSize, size)-1)
 				if err != nil {
 					cancel(err)
 					return
@@ -89,13 +101,13 @@ func (s *s3Store) copyParts(ctx context.Context, from, to string, head *s3.HeadO
 	})
 }
 
-func (s *s3Store) copyRange(ctx context.Context, from, to string, id, etag *string, number int32, first, last int64) (types.CompletedPart, error) {
+func (s *s3Store) copyRange(ctx context.Context, source *s3Store, from, to string, id, etag *string, number int32, first, last int64) (types.CompletedPart, error) {
 	if ctx.Err() != nil {
 		return types.CompletedPart{}, cause(ctx, "copy", from)
 	}
 	answer, err := s.client.UploadPartCopy(ctx, &s3.UploadPartCopyInput{
 		Bucket: &s.bucket, Key: s.name(to), UploadId: id, PartNumber: &number,
-		CopySource: s.copySource(from), CopySourceIfMatch: etag, CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", first, last)),
+		CopySource: source.copySource(from), CopySourceIfMatch: etag, CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", first, last)),
 	})
 	if err != nil {
 		return types.CompletedPart{}, s.copyError(ctx, from, err)

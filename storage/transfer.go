@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 const (
@@ -83,7 +84,8 @@ func (e *TransferError) Unwrap() []error {
 // Transfer copies objects from one Store to another. The bytes stream through this process, and the MD5 of each object
 // is computed on the way: an object that is wrong, shorter or longer than its Object says never appears at the target. Where
 // from and to are the same value, the store copies by itself; an object whose MD5 the store does not tell afterwards is
-// read back, and removed if it is wrong.
+// read back, and removed if it is wrong. So does a server that holds both, with the credentials of to, for objects of known
+// MD5; what it does not copy streams, and after a refusal all the rest does.
 //
 // An object that fails does not stop the others: the error is then a *TransferError, joined with the listing's if that
 // broke off. A hundred failures in a row end the transfer, and so does ctx, with an error that matches the context's.
@@ -98,7 +100,7 @@ func Transfer(ctx context.Context, from, to Store, objects iter.Seq2[Object, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	t := &transfer{from: from, to: to, o: o, cancel: cancel, failed: map[string]error{}, hashes: newMD5Lanes()}
+	t := &transfer{from: from, to: to, o: o, cancel: cancel, failed: map[string]error{}, hashes: newMD5Lanes(), server: neighbourOf(from, to)}
 	defer t.hashes.close()
 	headroom()
 	places := make(chan struct{}, o.Parallel)
@@ -137,6 +139,8 @@ type transfer struct {
 	o        TransferOptions
 	cancel   context.CancelCauseFunc
 	hashes   md5Lanes
+	server   neighbour   // copies by itself; nil: it cannot
+	refused  atomic.Bool // the server would not
 
 	mu     sync.Mutex
 	result TransferResult

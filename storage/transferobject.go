@@ -24,6 +24,9 @@ func (t *transfer) move(ctx context.Context, object Object) (present bool, err e
 	if t.from == t.to {
 		return false, t.copyWithin(ctx, object, target, sum)
 	}
+	if t.serverCopy(ctx, object, target, sum) {
+		return false, nil
+	}
 	err = t.stream(ctx, object, target, sum)
 	if errors.Is(err, ErrChecksum) && ctx.Err() == nil { // the way may have damaged it
 		err = t.stream(ctx, object, target, sum)
@@ -74,6 +77,11 @@ func (t *transfer) copyWithin(ctx context.Context, object Object, target, sum st
 		return invalid("copy", target, "source and target are one object")
 	}
 	told, err := CopyTold(ctx, t.to, object, target)
+	return t.made(ctx, object, target, sum, told, err)
+}
+
+// made looks at what the server has copied, and takes it away if it is wrong.
+func (t *transfer) made(ctx context.Context, object Object, target, sum, told string, err error) error {
 	switch {
 	case err != nil:
 		return err

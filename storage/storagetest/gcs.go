@@ -71,7 +71,15 @@ func startGCS(t testing.TB, backend string) GCS {
 		},
 	}
 	door.server.run(t)
-	created, err := http.Post("http://"+door.server.address+"/storage/v1/b?project=test", "application/json", strings.NewReader(`{"name":"`+bucketName+`"}`))
+	g := GCS{Endpoint: door.Endpoint, Bucket: bucketName, Tokens: tokens, door: door}
+	g.KeyFile = tokens.Account(t, "owner")
+	g.makeBucket(t)
+	return g
+}
+
+func (g GCS) makeBucket(t testing.TB) {
+	t.Helper()
+	created, err := http.Post(g.Direct()+"/storage/v1/b?project=test", "application/json", strings.NewReader(`{"name":"`+g.Bucket+`"}`))
 	if err != nil {
 		t.Fatalf("create bucket: %v", err)
 	}
@@ -79,8 +87,13 @@ func startGCS(t testing.TB, backend string) GCS {
 	if created.StatusCode != http.StatusOK {
 		t.Fatalf("create bucket: %s", created.Status)
 	}
-	g := GCS{Endpoint: door.Endpoint, Bucket: bucketName, Tokens: tokens, door: door}
-	g.KeyFile = tokens.Account(t, "owner")
+}
+
+// Other is the server with a further bucket.
+func (g GCS) Other(t testing.TB) GCS {
+	t.Helper()
+	g.Bucket += "-other"
+	g.makeBucket(t)
 	return g
 }
 

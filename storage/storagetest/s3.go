@@ -91,6 +91,15 @@ func (s Server) makeBucket(t testing.TB) {
 	}
 }
 
+// Other is the server with a further bucket.
+func (s Server) Other(t testing.TB) Server {
+	t.Helper()
+	s.Bucket += "-other"
+	s.Dir += "-other"
+	s.makeBucket(t)
+	return s
+}
+
 // Config is a location in the server's bucket; prefix may be empty.
 func (s Server) Config(prefix string) storage.Config {
 	location := "s3://" + s.Bucket
