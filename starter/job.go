@@ -93,7 +93,7 @@ func (c *cli) watchJob(ctx context.Context, t *temporalServer, found *client.Wor
 	return nil
 }
 
-// watchOther follows an export, a migration, an adoption, a drill or a verification.
+// watchOther follows an export, a migration, a copy, a prune, an adoption, a drill or a verification.
 func (c *cli) watchOther(ctx context.Context, t *temporalServer, workflow string, begun started, timeout time.Duration) (shown bool, err error) {
 	switch workflow {
 	case spec.ExportWorkflow:
@@ -110,6 +110,12 @@ func (c *cli) watchOther(ctx context.Context, t *temporalServer, workflow string
 		var result spec.CopyResult
 		err := c.follow(ctx, t, begun, timeout, &result)
 		return true, c.showCopy(result, err, in.Cluster)
+	case spec.PruneWorkflow:
+		var in spec.Prune
+		t.inputOf(ctx, begun, &in)
+		var result spec.PruneResult
+		err := c.follow(ctx, t, begun, timeout, &result)
+		return true, c.showPrune(result, err, in)
 	case spec.AdoptWorkflow:
 		var in spec.Adopt
 		t.inputOf(ctx, begun, &in)

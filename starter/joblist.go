@@ -91,7 +91,7 @@ func (c *cli) listJobs(ctx context.Context, cluster string, all bool) error {
 // listRuns finds our workflows by type. Their ids name their cluster.
 func (t *temporalServer) listRuns(ctx context.Context, cluster string, all bool) ([]runRow, error) {
 	query := fmt.Sprintf("WorkflowType IN ('%s')", strings.Join([]string{
-		spec.BackupWorkflow, spec.RestoreWorkflow, spec.DatabaseJobWorkflow, spec.UndoWindowWorkflow, spec.ExportWorkflow, spec.CopyWorkflow, spec.VerifyWorkflow,
+		spec.BackupWorkflow, spec.RestoreWorkflow, spec.DatabaseJobWorkflow, spec.UndoWindowWorkflow, spec.ExportWorkflow, spec.CopyWorkflow, spec.VerifyWorkflow, spec.PruneWorkflow,
 		spec.CreateRepositoryWorkflow, spec.CheckRepositoryWorkflow, spec.DropRepositoryWorkflow}, "', '"))
 	rows, err := t.listQuery(ctx, query+" AND ExecutionStatus = 'Running'", cluster, 0)
 	if err != nil || !all {

@@ -30,10 +30,16 @@ type CopyState struct {
 
 // Copy brings restore points to a further store: for each the native snapshots that the target lacks, in batches of tablets
 // side by side, then their records, and last the manifest. A point whose objects are gone or damaged at the source is
-// reported, and does not stop the others. While it runs, backups may offer it more. Only continued runs have a state.
+// reported, and does not stop the others. While it runs, backups may offer it more. There is one run at a time from one store
+// to another: any other hands over to spec.CopyID. Only continued runs have a state.
 func Copy(ctx workflow.Context, in spec.Copy, state *CopyState) (spec.CopyResult, error) {
 	if err := in.Validate(); err != nil {
 		return spec.CopyResult{}, activities.Error(spec.ErrorInvalidSpec, nil, "%v", err)
+	}
+	if state == nil {
+		if out, handed, err := handOver[spec.CopyResult](ctx, spec.CopyID(in.Cluster, in.From, in.To), spec.CopyWorkflow, spec.PhaseCopy, in); handed {
+			return out, err
+		}
 	}
 	_ = workflow.UpsertTypedSearchAttributes(ctx, attributeCluster.ValueSet(in.Cluster), attributePhase.ValueSet(string(spec.PhaseCopy)))
 	c := newCopying(ctx, in, state)

@@ -35,6 +35,7 @@ type depot struct {
 
 func newDepot(t *testing.T) *depot {
 	d := &depot{world: newWorld(t), needs: map[string][]string{}, there: map[string]bool{}, rounds: map[string]int{}, batches: 3}
+	d.called(spec.CopyID("prod", "repo", "dr"))
 	a := activities.New(nil, nil)
 	d.OnActivity(a.PlanCopy, anything, anything).Return(d.onPlan).Maybe().After(time.Second)
 	d.OnActivity(a.PlanPointCopy, anything, anything).Return(d.onPlanPoint).Maybe().After(time.Second)

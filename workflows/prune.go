@@ -12,10 +12,14 @@ import (
 )
 
 // Prune deletes the restore points that a policy lets go, and the native snapshots that none needs any more when their grace
-// is over. A run that is broken off anywhere leaves nothing that looks restorable and is not: the next one goes on.
+// is over. A run that is broken off anywhere leaves nothing that looks restorable and is not: the next one goes on. A cluster's
+// points in a store are pruned by one run at a time: any other hands over to spec.PruneID.
 func Prune(ctx workflow.Context, in spec.Prune) (spec.PruneResult, error) {
 	if err := in.Validate(); err != nil {
 		return spec.PruneResult{}, activities.Error(spec.ErrorInvalidSpec, nil, "%v", err)
+	}
+	if out, handed, err := handOver[spec.PruneResult](ctx, spec.PruneID(in.Cluster, in.Where), spec.PruneWorkflow, spec.PhasePrune, in); handed {
+		return out, err
 	}
 	_ = workflow.UpsertTypedSearchAttributes(ctx, attributeCluster.ValueSet(in.Cluster))
 	p := &prune{progress: spec.Progress{Phase: spec.PhasePlan}}

@@ -24,6 +24,7 @@ type pruning struct {
 
 func newPruning(t *testing.T) *pruning {
 	p := &pruning{world: newWorld(t)}
+	p.called(spec.PruneID("prod", "repo"))
 	var a *activities.Activities
 	const any = anything
 	plan := activities.PrunePlan{Ref: activities.PrunePlanRef{Where: "repo"}, Points: []int{100, 150}, Marks: []int{7}, Snapshots: []int{2, 3}, Files: []int{1},
