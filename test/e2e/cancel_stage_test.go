@@ -142,14 +142,8 @@ func (s *stage) state(kind string) string {
 // until polls for a condition.
 func (s *stage) until(what string, ok func() bool) {
 	s.Helper()
-	poll := time.NewTicker(10 * time.Millisecond)
-	defer poll.Stop()
-	deadline := time.Now().Add(60 * time.Second)
-	for !ok() {
-		if time.Now().After(deadline) {
-			s.Fatalf("gave up waiting for %s; the jobs are %v %v", what, s.row("BACKUP"), s.row("RESTORE"))
-		}
-		<-poll.C
+	if !poll(time.Minute, ok) {
+		s.Fatalf("gave up waiting for %s; the jobs are %v %v", what, s.row("BACKUP"), s.row("RESTORE"))
 	}
 }
 

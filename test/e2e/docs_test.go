@@ -3,7 +3,6 @@ package e2e
 import (
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -95,19 +94,13 @@ func nothingIsLeftOut(t *testing.T, followed map[string]int) {
 	}
 }
 
-// docCommands builds the product's commands and puts them beside stand-ins into a directory.
+// docCommands puts the product's commands into a directory.
 func docCommands(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for name, of := range map[string]string{"starkeep": "starter", "worker": "worker"} {
-		build := exec.Command("go", "build", "-ldflags", "-s -w", "-o", filepath.Join(dir, name), "starkeep/"+of)
-		build.Dir = testbed.Root(t)
-		if out, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("build %s: %v\n%s", name, err, out)
-		}
-	}
+	script(t, dir, "starkeep", "exec "+testbed.Command(t, "starkeep", "starter")+` "$@"`)
 	// Pages run side by side here, and only one could have the port of /healthz.
-	script(t, dir, "starkeep-worker", "exec "+filepath.Join(dir, "worker")+` -listen "" "$@"`)
+	script(t, dir, "starkeep-worker", "exec "+testbed.Command(t, "starkeep-worker", "worker")+` -listen "" "$@"`)
 	return dir
 }
 
@@ -218,17 +211,10 @@ func (r *reading) command(t *testing.T, b docBlock, line string) {
 // awaitWorker waits until the worker asks for work: a reader is not as quick as the next line.
 func (r *reading) awaitWorker(t *testing.T) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for time.Now().Before(deadline) {
+	eventually(t, "the worker to ask for work", func() bool {
 		queue, err := r.client.DescribeTaskQueue(t.Context(), spec.TaskQueue, enumspb.TASK_QUEUE_TYPE_ACTIVITY)
-		if err == nil && len(queue.GetPollers()) > 0 {
-			return
-		}
-		<-tick.C
-	}
-	t.Fatal("the worker does not ask for work")
+		return err == nil && len(queue.GetPollers()) > 0
+	})
 }
 
 // sql makes tables, and later damages them.

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"starkeep/test/testbed"
 	"starkeep/workflows/spec"
@@ -181,11 +180,4 @@ func TestAnIncrementalBackupSeesThroughDisguises(t *testing.T) {
 			t.Errorf("%s differs after a restore:\n%s\nwant\n%s", name, b.Sim.Content("h", name), content)
 		}
 	}
-}
-
-// nextSecond waits for the second after this one: ids of restore points and times of versions have no fractions.
-func nextSecond(t *testing.T) {
-	t.Helper()
-	now := time.Now().Unix()
-	eventually(t, "another second", func() bool { return time.Now().Unix() > now })
 }

@@ -35,7 +35,7 @@ func TestTheMigrationPageIsFollowed(t *testing.T) {
 	b.Must(t, "CREATE USER ann")
 	b.Must(t, "CREATE VIEW sales.totals AS SELECT city, SUM(amount) AS amount FROM sales.orders GROUP BY city")
 	page := pageCommands(t, "migrate.md", "s3-main", testbed.RepositoryName)
-	cli := command{buildCLI(t)}
+	cli := commandLine(t)
 	says := func(what string, text []byte, want ...string) {
 		t.Helper()
 		t.Logf("%s:\n%s", what, text)

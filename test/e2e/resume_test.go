@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -127,26 +126,21 @@ func TestResumeOfAnAutomaticallyPartitionedTable(t *testing.T) {
 // starkeep runs the CLI against the bed's Temporal server, and answers its stdout and exit code.
 func starkeep(t *testing.T, b *testbed.Bed, args ...string) ([]byte, int) {
 	t.Helper()
-	out, said, code := command{buildCLI(t)}.run(t, b, args...)
+	out, said, code := commandLine(t).run(t, b, args...)
 	if code != 0 {
 		t.Logf("starkeep %s: exit code %d\n%s", strings.Join(args, " "), code, said)
 	}
 	return out, code
 }
 
-func buildCLI(t *testing.T) (binary string) {
-	t.Helper()
-	binary = filepath.Join(t.TempDir(), "starkeep")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "starkeep/starter")
-	build.Dir = testbed.Root(t)
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the CLI: %v\n%s", err, out)
-	}
-	return binary
-}
-
 // command is a program that speaks to the bed's Temporal server.
 type command struct{ binary string }
+
+// commandLine is the CLI.
+func commandLine(t *testing.T) command {
+	t.Helper()
+	return command{testbed.Command(t, "starkeep", "starter")}
+}
 
 // run answers what it writes to stdout and stderr, and its exit code.
 func (c command) run(t *testing.T, b *testbed.Bed, args ...string) (out, said []byte, code int) {

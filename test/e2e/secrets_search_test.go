@@ -16,6 +16,7 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 	querypb "go.temporal.io/api/query/v1"
 	"go.temporal.io/api/temporalproto"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
@@ -189,24 +190,13 @@ func (g *guarded) describe(t *testing.T, id, run string) {
 // and searches what can be seen of it.
 func (g *guarded) pending(t *testing.T, id, activity string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		described, err := g.Client.DescribeWorkflowExecution(ctx, id, "")
-		for _, a := range described.GetPendingActivities() {
-			if err == nil && (activity != "" && a.GetActivityType().GetName() == activity || activity == "" && a.GetLastFailure() != nil) {
-				g.describe(t, id, "")
-				return
-			}
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("no such activity of %s: %v", id, err)
-		case <-ticker.C:
-		}
-	}
+	eventually(t, "an activity "+activity+" of "+id, func() bool {
+		described, err := g.Client.DescribeWorkflowExecution(t.Context(), id, "")
+		return err == nil && slices.ContainsFunc(described.GetPendingActivities(), func(a *workflowpb.PendingActivityInfo) bool {
+			return activity != "" && a.GetActivityType().GetName() == activity || activity == "" && a.GetLastFailure() != nil
+		})
+	})
+	g.describe(t, id, "")
 }
 
 // recovers runs a workflow that cannot go on until what is broken comes back.
@@ -223,12 +213,9 @@ func (g *guarded) recovers(t *testing.T, workflow string, in any, back func(*tes
 // failing waits until an activity of the run or of a child of it has failed.
 func (g *guarded) failing(t *testing.T, id string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		described, err := g.Client.DescribeWorkflowExecution(ctx, id, "")
+	failed := ""
+	eventually(t, "a failure in "+id, func() bool {
+		described, err := g.Client.DescribeWorkflowExecution(t.Context(), id, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -237,17 +224,13 @@ func (g *guarded) failing(t *testing.T, id string) {
 			runs = append(runs, child.GetWorkflowId())
 		}
 		for _, run := range runs {
-			if g.failed(ctx, run) {
-				g.describe(t, run, "")
-				return
+			if g.failed(t.Context(), run) {
+				failed = run
 			}
 		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("nothing failed in %s", id)
-		case <-ticker.C:
-		}
-	}
+		return failed != ""
+	})
+	g.describe(t, failed, "")
 }
 
 // failed tells whether an activity of a run waits for its next attempt, or says in its heartbeat that it cannot go on.
