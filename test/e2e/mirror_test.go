@@ -57,7 +57,9 @@ func copyEnded(t *testing.T, b *testbed.Bed) {
 func TestRestoreFromAMirror(t *testing.T) {
 	mirror, store := mirrorAt(t, t.TempDir())
 	own := testbed.NewRepository("own", storage.Config{Location: "file://" + filepath.ToSlash(t.TempDir())})
-	o := testbed.Options{Mirrors: []testbed.Repository{mirror}, Repositories: []testbed.Repository{own}}
+	direct := testbed.NewRepository("from-dr", mirror.Store) // the mirror, as a cluster that reaches it sees it
+	direct.YAML += "nativeName: " + testbed.RepositoryName + "\n"
+	o := testbed.Options{Mirrors: []testbed.Repository{mirror}, Repositories: []testbed.Repository{own, direct}}
 	b := testbed.Start(t, o)
 	other := b.AddCluster(t, otherCluster, o)
 	b.StartWorker(t)
@@ -93,6 +95,28 @@ func TestRestoreFromAMirror(t *testing.T) {
 		}
 		if n := composedIn(t, own.Store); n != 0 {
 			t.Errorf("%d objects of composed snapshots are left", n)
+		}
+	})
+	t.Run("on another cluster, which reads the mirror itself", func(t *testing.T) {
+		before := countIn(t, own.Store, "")
+		in := spec.Restore{Cluster: otherCluster, Repository: "from-dr", SourceCluster: testbed.ClusterName, Rename: map[string]string{"sales": "sales2", "web": "web2"}}
+		var restored spec.RestoreResult
+		if err := execute(t, b, spec.RestoreWorkflow, spec.RestoreID(in.Cluster, unique()), in, &restored); err != nil {
+			t.Fatal(err)
+		}
+		for _, table := range salesTables {
+			if got := other.Content(table[0]+"2", table[1]); got != want[table[0]+"."+table[1]] {
+				t.Errorf("%v on the other cluster:\n%s\nwant\n%s", table, got, want[table[0]+"."+table[1]])
+			}
+		}
+		if got := repositoriesOf(t, other); !strings.Contains(got, testbed.RepositoryName+" readOnly=true "+mirror.Store.Location) {
+			t.Errorf("repositories: %s", got)
+		}
+		if now := countIn(t, own.Store, ""); now != before {
+			t.Errorf("%d objects went somewhere else", now-before)
+		}
+		if n := countIn(t, mirror.Store, restorepoint.ComposedPrefix) + countIn(t, mirror.Store, "beside"); n != 0 {
+			t.Errorf("%d objects are left in the mirror", n)
 		}
 	})
 	t.Run("on the cluster itself, by way of the emptied repository", func(t *testing.T) {
@@ -144,7 +168,13 @@ func sameObjects(t *testing.T, b *testbed.Bed, mirror storage.Store) {
 }
 
 // composedIn counts objects of temporary native snapshots.
-func composedIn(t *testing.T, at storage.Config) (n int) {
+func composedIn(t *testing.T, at storage.Config) int {
+	t.Helper()
+	return countIn(t, at, "__ss_"+restorepoint.ComposedPrefix)
+}
+
+// countIn counts StarRocks' own objects whose keys have a part in them.
+func countIn(t *testing.T, at storage.Config, part string) (n int) {
 	t.Helper()
 	store, err := storage.Open(t.Context(), at)
 	if err != nil {
@@ -155,7 +185,7 @@ func composedIn(t *testing.T, at storage.Config) (n int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(o.Key, "__ss_"+restorepoint.ComposedPrefix) {
+		if strings.Contains(o.Key, part) {
 			n++
 		}
 	}
