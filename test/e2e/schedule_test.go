@@ -14,6 +14,8 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
+	"starkeep/restorepoint"
+	"starkeep/storage"
 	"starkeep/test/starrockssim"
 	"starkeep/test/testbed"
 	"starkeep/workflows/spec"
@@ -29,8 +31,11 @@ schedules:
   drills:
     cron: "0 0 1 1 *"
     drill: {cluster: prod, repository: repo, sample: 1/1}
+  checks:
+    cron: "0 0 1 1 *"
+    verify: {cluster: prod, where: repo, points: [all]}
 goals:
-  - {cluster: prod, databases: [sales], backup: 1h, drill: 1h}
+  - {cluster: prod, databases: [sales], backup: 1h, verify: 1h, drill: 1h}
   - {cluster: prod, backup: 1h}
 `
 
@@ -44,7 +49,8 @@ type seenStatus struct {
 		Name     string   `json:"name"`
 		Problems []string `json:"problems"`
 	} `json:"schedules"`
-	Unknown []string `json:"unknown"`
+	Mirrors []spec.MirrorStatus `json:"mirrors"`
+	Unknown []string            `json:"unknown"`
 }
 
 // timed is a bed whose worker has a timetable, with the two CLIs.
@@ -52,10 +58,12 @@ type timed struct {
 	*testbed.Bed
 	t                  *testing.T
 	starkeep, temporal string
+	mirror             storage.Store
 }
 
 func newTimed(t *testing.T) timed {
-	b := testbed.Start(t, testbed.Options{})
+	mirror, store := mirrorAt(t, t.TempDir())
+	b := testbed.Start(t, testbed.Options{Mirrors: []testbed.Repository{mirror}})
 	config, err := os.ReadFile(b.Config)
 	if err != nil {
 		t.Fatal(err)
@@ -64,13 +72,7 @@ func newTimed(t *testing.T) timed {
 		t.Fatal(err)
 	}
 	b.StartWorker(t)
-	c := timed{b, t, filepath.Join(t.TempDir(), "starkeep"), testbed.Binary(t, "STARKEEP_TEMPORAL", "temporal")}
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", c.starkeep, "starkeep/starter")
-	build.Dir = testbed.Root(t)
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the CLI: %v\n%s", err, out)
-	}
-	return c
+	return timed{b, t, testbed.Command(t, "starkeep", "starter"), testbed.Binary(t, "STARKEEP_TEMPORAL", "temporal"), store}
 }
 
 // run answers a command's stdout; it must end with the exit code.
@@ -138,14 +140,14 @@ func TestSchedulesRunAndStatusTells(t *testing.T) {
 	c := newTimed(t)
 	sales(t, c.Bed)
 	c.Must(t, "CREATE DATABASE nothing_in_it")
-	if out := c.run(0, c.starkeep, "schedule", "apply"); out != "created drills\ncreated yearly\n" {
+	if out := c.run(0, c.starkeep, "schedule", "apply"); out != "created checks\ncreated drills\ncreated yearly\n" {
 		t.Errorf("apply says\n%s", out)
 	}
-	if out := c.run(0, c.starkeep, "schedule", "apply", "-o", "json"); !strings.Contains(out, `"same": 2`) {
+	if out := c.run(0, c.starkeep, "schedule", "apply", "-o", "json"); !strings.Contains(out, `"same": 3`) {
 		t.Errorf("apply is not idempotent:\n%s", out)
 	}
 	seen := c.status(3)
-	if got, want := seen.missed(), []string{"sales backup", "sales drill", "web backup"}; !slices.Equal(got, want) || len(seen.Databases) != 2 {
+	if got, want := seen.missed(), []string{"sales backup", "sales verify", "sales drill", "web backup"}; !slices.Equal(got, want) || len(seen.Databases) != 2 {
 		t.Errorf("before the first backup %v are missed, want %v: %+v", got, want, seen.Databases)
 	}
 
@@ -159,8 +161,17 @@ func TestSchedulesRunAndStatusTells(t *testing.T) {
 	if began, err := time.Parse(time.RFC3339, shown.CreatedAt); err != nil || time.Since(began) > time.Hour {
 		t.Errorf("it was created at %s", shown.CreatedAt)
 	}
-	if got, want := c.status(3).missed(), []string{"sales drill", "web backup"}; !slices.Equal(got, want) {
+	if got, want := c.status(3).missed(), []string{"sales verify", "sales drill", "web backup"}; !slices.Equal(got, want) {
 		t.Errorf("after a backup of sales %v are missed, want %v", got, want)
+	}
+	var verified spec.VerifyResult
+	c.due("checks", time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), &verified)
+	checked := c.status(3)
+	if got, want := checked.missed(), []string{"sales drill", "web backup"}; !slices.Equal(got, want) {
+		t.Errorf("after a verification %v are missed, want %v", got, want)
+	}
+	if v := checked.Databases[0].Verified; v == nil || v.Point != made.Point || v.At != shown.CreatedAt {
+		t.Errorf("the verified point of sales is %+v, want %s of %s", v, made.Point, shown.CreatedAt)
 	}
 	var drilled spec.DrillResult
 	c.due("drills", time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), &drilled)
@@ -180,13 +191,16 @@ func TestSchedulesRunAndStatusTells(t *testing.T) {
 	if part := c.status(3).Databases[1].Part; part == nil {
 		t.Error("a backup of single tables is not told")
 	}
-	if _, err := runBackup(t, c.Bed, spec.Backup{Include: []string{"web"}}); err != nil {
+	last, err := runBackup(t, c.Bed, spec.Backup{Include: []string{"web"}, Mirrors: []string{mirrorName}})
+	if err != nil {
 		t.Fatal(err)
 	}
 	met := c.status(0)
 	if len(met.missed()) > 0 || len(met.Unknown) > 0 || met.Databases[1].Part != nil || met.Databases[0].Drilled == nil {
 		t.Errorf("every goal should be met: %+v", met)
 	}
+
+	c.lags(last.Point)
 
 	c.run(0, c.temporal, "schedule", "toggle", "--schedule-id", "yearly", "--pause", "--reason", "by temporal")
 	paused := func() bool {
@@ -198,6 +212,30 @@ func TestSchedulesRunAndStatusTells(t *testing.T) {
 		return false
 	}
 	eventually(t, "status shows that the schedule is paused", paused)
+}
+
+// lags lets the mirror lose its one restore point, and get it back.
+func (c timed) lags(point string) {
+	c.t.Helper()
+	copyEnded(c.t, c.Bed)
+	want := spec.MirrorStatus{Mirror: mirrorName, Cluster: testbed.ClusterName, Repository: testbed.RepositoryName}
+	if got := c.status(0).Mirrors; !slices.Equal(got, []spec.MirrorStatus{want}) {
+		c.t.Errorf("mirrors %+v, want %+v", got, want)
+	}
+	if err := c.mirror.Delete(c.t.Context(), restorepoint.ManifestKey(testbed.ClusterName, point)); err != nil {
+		c.t.Fatal(err)
+	}
+	want.Behind, want.Since = 1, showPoint(c.t, c.Bed, point).CreatedAt
+	if got := c.status(0).Mirrors; !slices.Equal(got, []spec.MirrorStatus{want}) {
+		c.t.Errorf("mirrors %+v, want %+v", got, want)
+	}
+	if text := c.run(0, c.starkeep, "status"); !strings.Contains(text, "1 restore point behind, the oldest is of ") {
+		c.t.Errorf("status says\n%s", text)
+	}
+	c.run(0, c.starkeep, "backup", "copy", "--cluster", testbed.ClusterName, "--from", testbed.RepositoryName, "--to", mirrorName, "--point", point)
+	if got := c.status(0).Mirrors; len(got) != 1 || got[0].Behind != 0 {
+		c.t.Errorf("after a copy: mirrors %+v", got)
+	}
 }
 
 // TestWhatChangedAndWhatItTakes: diff and usage read what real backups wrote.
