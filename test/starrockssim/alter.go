@@ -18,7 +18,7 @@ func (c *Cluster) dropTable(s *session, n sqlparse.TableName, ifExists, force bo
 		return err
 	}
 	if t == nil {
-		return &sqlError{5502, "42602", fmt.Sprintf("Unknown table '%s'", n.Name)}
+		return &sqlError{5502, "42602", fmt.Sprintf("Getting analyzing error. Detail message: Unknown table '%s'.", n.Name)}
 	}
 	if t.kind != kind {
 		return plainError("'%s.%s' is not %s", db.name, t.name, kind)

@@ -152,3 +152,47 @@ func TestAMillionTabletsCanBePlannedFor(t *testing.T) {
 	}
 	refused(t, c, "BACKUP SNAPSHOT big.l TO r ON (b)", "simulated metadata only")
 }
+
+// What belongs to the cluster: resource groups as recorded (09), storage volumes by source but for the empty answer.
+func TestClusterObjects(t *testing.T) {
+	c := start(t, sim.Options{Users: map[string]string{"root": ""}})
+	must(t, c, "CREATE DATABASE g09",
+		"CREATE RESOURCE GROUP rg09 TO (user='root'), (db='g09') WITH ('cpu_weight'='2', 'mem_limit'='20%', 'concurrency_limit'='10')")
+	shown := func(sql string) string {
+		t.Helper()
+		rows, err := c.Query(sql)
+		if err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+		var names []string
+		for _, r := range rows {
+			names = append(names, r[0]+" "+r[len(r)-1][strings.LastIndex(r[len(r)-1], "weight"):])
+		}
+		return strings.Join(names, "; ")
+	}
+	const both = "rg09 weight=1.0, user=root); rg09 weight=10.0, db='g09')"
+	for sql, want := range map[string]string{
+		"SHOW RESOURCE GROUPS ALL":         "default_mv_wg weight=0.0); default_wg weight=0.0); " + both,
+		"SHOW VERBOSE RESOURCE GROUPS ALL": "default_mv_wg weight=0.0); default_wg weight=0.0); " + both,
+		"SHOW RESOURCE GROUPS":             both,
+		"SHOW RESOURCE GROUP rg09":         both,
+	} {
+		if got := shown(sql); got != want {
+			t.Errorf("%s: %s, want %s", sql, got, want)
+		}
+	}
+	rows, err := c.Query("SHOW STORAGE VOLUMES")
+	if err != nil || len(rows) > 0 {
+		t.Errorf("storage volumes where there is none: %v, %v", rows, err)
+	}
+	must(t, c, "CREATE STORAGE VOLUME cold TYPE = S3 LOCATIONS = ('s3://cold/x') COMMENT 'x' PROPERTIES ('enabled' = 'true')", "CREATE STORAGE VOLUME IF NOT EXISTS cold TYPE = S3 LOCATIONS = ('s3://cold/x')")
+	if rows, err := c.Query("SHOW STORAGE VOLUMES"); err != nil || fmt.Sprint(rows) != "[[cold]]" {
+		t.Errorf("storage volumes: %v, %v", rows, err)
+	}
+	must(t, c, "DROP RESOURCE GROUP rg09", "DROP STORAGE VOLUME cold", "DROP STORAGE VOLUME IF EXISTS cold")
+	for sql, want := range map[string]string{"DROP RESOURCE GROUP rg09": "does not exist", "DROP STORAGE VOLUME cold": "does not exist"} {
+		if err := c.Exec(sql); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+}

@@ -68,10 +68,12 @@ type Cluster struct {
 	leader    int // index into frontends; -1 while there is none
 	term      int // raised whenever the FE process that leads is another one
 
-	jobs    map[int64]*job // by database id: the last job of each database
-	globals []*function    // global functions
-	queue   map[taskKey]*agentTask
-	faults  faults
+	jobs           map[int64]*job // by database id: the last job of each database
+	globals        []*function    // global functions
+	resourceGroups []*resourceGroup
+	volumes        []string // storage volumes
+	queue          map[taskKey]*agentTask
+	faults         faults
 	// afterRestart: the only FE has been started again and its RPC server does not listen yet; the first creation of
 	// replicas fails (starrocks-measured, part B 25)
 	afterRestart bool

@@ -70,11 +70,15 @@ func (c *Cluster) leaveGroup(t *table) {
 
 // groupConflict says, in the FE's words, why a table cannot be in a group.
 func (c *Cluster) groupConflict(t *table, name string) string {
-	i := slices.IndexFunc(c.groups, func(g *colocation) bool { return g.name == name })
-	if i < 0 {
+	var g *colocation // the newest of the name: the FE names that one
+	for _, have := range c.groups {
+		if have.name == name {
+			g = have
+		}
+	}
+	if g == nil {
 		return ""
 	}
-	g := c.groups[i]
 	id := fmt.Sprintf("%d.%d", g.db, g.number)
 	switch {
 	case t.dist.random:

@@ -86,19 +86,21 @@ func init() {
 			}
 		}},
 		{files: "41d-*.jsonl", prelude: after("41c-dynamic-partitions.jsonl")},
-		{files: "45-*.jsonl", prelude: colocationBefore},
-		{files: "45b-*.jsonl", prelude: func(p *player) {
+		{files: "42-*.jsonl", full: true, except: []exception{{match: "SELECT * FROM vw4.v", reason: "the stand-in BEs could not read"}}},
+		{files: "45-*.jsonl", full: true, prelude: colocationBefore},
+		{files: "45b-*.jsonl", full: true, except: []exception{{line: 11, reason: whichGroup}, {line: 13, reason: whichGroup}, {line: 18, reason: whichGroup}}, prelude: func(p *player) {
 			colocationBefore(p)
 			after("45-colocate.jsonl")(p)
 		}},
 		{files: "47-*.jsonl", before: map[int]func(*player){11: func(p *player) { p.must("USE sw") }}},
-		{files: "49-*.jsonl", before: map[int]func(*player){72: idle("ps"), 75: idle("ps"), 78: idle("ps"), 81: idle("ps"), 84: idle("ps"), 87: idle("ps")}},
+		{files: "49-*.jsonl", full: true, except: []exception{{line: 52, reason: seeded}, {line: 54, reason: seeded}}, before: map[int]func(*player){72: idle("ps"), 75: idle("ps"), 78: idle("ps"), 81: idle("ps"), 84: idle("ps"), 87: idle("ps")}},
 		{files: "46c-*.jsonl", prelude: after("46-properties-kept.jsonl")},
 		{files: "48b-*.jsonl", prelude: after("48-composite-snapshot.jsonl")},
 		{files: "48d-*.jsonl", prelude: after("48-composite-snapshot.jsonl", "48b-composite-rules.jsonl")},
 		{files: "48e-*.jsonl", prelude: after("48-composite-snapshot.jsonl", "48b-composite-rules.jsonl", "48d-composite-rules-3.jsonl")},
 		{files: "48f-*.jsonl", prelude: after("48-composite-snapshot.jsonl", "48b-composite-rules.jsonl")},
 		{files: "48g-*.jsonl", prelude: after("48-composite-snapshot.jsonl", "48b-composite-rules.jsonl")},
+		{files: "50-*.jsonl", full: true},
 		{files: "50b-*.jsonl", prelude: after("50-s3-side.jsonl")},
 		{files: "51b-*.jsonl", prelude: after("51-labels-and-names.jsonl")},
 		{files: "51c-*.jsonl", prelude: after("51-labels-and-names.jsonl")},
@@ -167,6 +169,10 @@ func idle(db string) func(*player) {
 const noPartitions = "the stand-in BEs' INSERT makes no partitions; a BE's does"
 
 const sharedTemp = "the recorded FEs shared a file system, so the new leader found the old one's files; the simulator's do not, as in takeover3-bk_upload_info_files_lost"
+
+const whichGroup = "which of several groups of one name the FE names is a matter of its hash table; the rule and the rest of the text agree"
+
+const seeded = "what a restore makes of objects that were put there beforehand by hand, which is not played"
 
 const besideB = "what 06b did beside it"
 

@@ -240,6 +240,18 @@ func (s *session) source(st *sqlparse.Select) (*source, error) {
 	return s.tableSource(st)
 }
 
+// wireColumn is a table's column in an answer: whole numbers have a type of their own (int as measured in 42, bigint as in
+// information_schema), all else is text here.
+func wireColumn(col column) mysqlwire.Column {
+	switch displayType(col.typ) {
+	case "int(11)":
+		return mysqlwire.Column{Name: col.name, Type: mysqlwire.Long, Length: 11}
+	case "bigint(20)":
+		return mysqlwire.Column{Name: col.name, Type: mysqlwire.LongLong, Length: 20}
+	}
+	return mysqlwire.Column{Name: col.name}
+}
+
 func (s *session) tableSource(st *sqlparse.Select) (*source, error) {
 	db, t, err := s.table(*st.From)
 	if db == nil {
@@ -259,7 +271,7 @@ func (s *session) tableSource(st *sqlparse.Select) (*source, error) {
 	}
 	src := &source{}
 	for _, col := range t.columns {
-		src.columns = append(src.columns, mysqlwire.Column{Name: col.name})
+		src.columns = append(src.columns, wireColumn(col))
 	}
 	var rows [][]mysqlwire.Value
 	for _, p := range t.partitions {

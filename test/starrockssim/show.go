@@ -37,6 +37,8 @@ func (s *session) show(st sqlparse.Statement) (r *mysqlwire.Result, known bool, 
 		r = s.showTablet(st)
 	case *sqlparse.ShowTablets:
 		r, err = s.showTablets(st)
+	case *sqlparse.ShowResourceGroups:
+		r = s.showResourceGroups(st)
 	case *sqlparse.ShowGrants:
 		r, err = s.showGrants(st)
 	case *sqlparse.ShowVariables:
@@ -112,6 +114,8 @@ func (s *session) showSimple(st *sqlparse.ShowSimple) (*mysqlwire.Result, error)
 		return answer(words("Name Builtin Comment"), rows), nil
 	case sqlparse.ShowCatalogs:
 		return answer(words("Catalog Type Comment"), [][]any{{defaultCatalog, "Internal", "An internal catalog contains this cluster's self-managed tables."}}), nil
+	case sqlparse.ShowStorageVolumes:
+		return s.showStorageVolumes(), nil
 	case sqlparse.ShowWarnings:
 		return answer(words("Level Code Message"), nil), nil
 	case sqlparse.ShowBroker:

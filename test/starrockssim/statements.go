@@ -61,7 +61,8 @@ func (s *session) reachLeader(st sqlparse.Statement) error {
 		*sqlparse.CreateDatabase, *sqlparse.DropDatabase, *sqlparse.RenameDatabase, *sqlparse.CreateTable, *sqlparse.DropTable, *sqlparse.AlterTable,
 		*sqlparse.TruncateTable, *sqlparse.Insert, *sqlparse.Delete, *sqlparse.Grant, *sqlparse.CreateView, *sqlparse.DropView,
 		*sqlparse.CreateMaterializedView, *sqlparse.AlterMaterializedView, *sqlparse.DropMaterializedView, *sqlparse.RecoverTable,
-		*sqlparse.CreateFunction, *sqlparse.DropFunction,
+		*sqlparse.CreateFunction, *sqlparse.DropFunction, *sqlparse.CreateResourceGroup, *sqlparse.DropResourceGroup,
+		*sqlparse.CreateStorageVolume, *sqlparse.DropStorageVolume,
 		*sqlparse.CreateUser, *sqlparse.CreateRole, *sqlparse.DropUser, *sqlparse.DropRole, *sqlparse.ShowMaterializedViews:
 		local = false
 	case *sqlparse.ShowSimple:
@@ -127,7 +128,7 @@ func (s *session) change(st sqlparse.Statement) (known bool, err error) {
 	return s.changeAccess(st)
 }
 
-// changeAccess runs statements on users, roles, grants and the session.
+// changeAccess runs statements on what belongs to the cluster, and on the session.
 func (s *session) changeAccess(st sqlparse.Statement) (known bool, err error) {
 	c := s.c
 	switch st := st.(type) {
@@ -141,6 +142,14 @@ func (s *session) changeAccess(st sqlparse.Statement) (known bool, err error) {
 		return true, c.createRole(s, st)
 	case *sqlparse.DropRole:
 		return true, c.dropRole(s, st)
+	case *sqlparse.CreateResourceGroup:
+		return true, c.createResourceGroup(s, st)
+	case *sqlparse.DropResourceGroup:
+		return true, c.dropResourceGroup(s, st)
+	case *sqlparse.CreateStorageVolume:
+		return true, c.createStorageVolume(s, st)
+	case *sqlparse.DropStorageVolume:
+		return true, c.dropStorageVolume(s, st)
 	case *sqlparse.SetPassword:
 		return true, c.setPassword(s, st)
 	case *sqlparse.Use:

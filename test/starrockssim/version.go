@@ -31,9 +31,12 @@ func (c *Cluster) newer(major, minor int) bool {
 	return !c.older(major, minor) && strings.Contains(c.opt.Version, ".")
 }
 
-// grammar refuses what the version's parser does not know: kinds, ALL, DATABASE … AS and external catalogs in BACKUP and
+// grammar refuses what the version's parser does not know: storage volumes came with 3.1; kinds, ALL, DATABASE … AS and external catalogs in BACKUP and
 // RESTORE came with 3.4 (by source, not measured).
 func (c *Cluster) grammar(st sqlparse.Statement) error {
+	if show, ok := st.(*sqlparse.ShowSimple); ok && show.What == sqlparse.ShowStorageVolumes && c.older(3, 1) {
+		return plainError("Getting syntax error at line 1, column 5. Detail message: No viable statement for input 'SHOW STORAGE'.")
+	}
 	if !c.older(3, 4) {
 		return nil
 	}

@@ -83,7 +83,7 @@ func (s *session) viewSource(t *table) (*source, error) {
 	}
 	src := &source{rows: slices.Values(rows)}
 	for _, col := range t.columns {
-		src.columns = append(src.columns, mysqlwire.Column{Name: col.name})
+		src.columns = append(src.columns, wireColumn(col))
 	}
 	return src, nil
 }

@@ -57,7 +57,7 @@ func (s *session) viewBody(q *sqlparse.Select, names []sqlparse.ViewColumn) (*vi
 	if q.From != nil {
 		db, t, err := s.table(*q.From)
 		if err != nil {
-			return nil, nil, &sqlError{5502, "42602", fmt.Sprintf("Getting analyzing error. Detail message: Unknown table '%s'.", q.From.Name)}
+			return nil, nil, &sqlError{5502, "42602", fmt.Sprintf("Getting analyzing error. Detail message: Unknown table '%s.%s'.", firstOf(q.From.Database, s.db), q.From.Name)}
 		}
 		if t.state == stateRestore {
 			return nil, nil, analyzing(5014, "HY000", "", "Table state is not NORMAL: 'RESTORING'")

@@ -175,6 +175,10 @@ func (p *parser) drop() Statement {
 		return &DropUser{IfExists: p.ifExists(), User: p.user()}
 	case p.kw("ROLE"):
 		return &DropRole{IfExists: p.ifExists(), Name: p.identifierOrString()}
+	case p.kw("RESOURCE", "GROUP"):
+		return &DropResourceGroup{Name: p.identifier()}
+	case p.kw("STORAGE", "VOLUME"):
+		return &DropStorageVolume{IfExists: p.ifExists(), Name: p.identifier()}
 	}
 	p.failFrom(start)
 	return nil
@@ -204,6 +208,10 @@ func (p *parser) create() Statement {
 		return p.createUser()
 	case p.kw("ROLE"):
 		return &CreateRole{IfNotExists: p.ifNotExists(), Name: p.identifierOrString()}
+	case p.kw("RESOURCE", "GROUP"):
+		return p.createResourceGroup()
+	case p.kw("STORAGE", "VOLUME"):
+		return p.createStorageVolume()
 	}
 	p.failFrom(start)
 	return nil

@@ -192,6 +192,8 @@ const (
 	ShowCollation    ShowKind = "COLLATION"
 	ShowUsers        ShowKind = "USERS"
 	ShowRoles        ShowKind = "ROLES"
+
+	ShowStorageVolumes ShowKind = "STORAGE VOLUMES"
 )
 
 // CreateDatabase is CREATE DATABASE [IF NOT EXISTS] name.

@@ -5,7 +5,7 @@ import "strings"
 // simpleShows are the SHOW forms whose arguments do not matter.
 var simpleShows = []ShowKind{
 	ShowRepositories, ShowFrontends, ShowBackends, ShowComputeNodes, ShowBroker, ShowCatalogs, ShowWarnings,
-	ShowProcessList, ShowStatus, ShowEngines, ShowCharset, ShowCollation, ShowUsers, ShowRoles,
+	ShowProcessList, ShowStatus, ShowEngines, ShowCharset, ShowCollation, ShowUsers, ShowRoles, ShowStorageVolumes,
 }
 
 // show reads the rest of SHOW …; start is the word SHOW.
@@ -44,6 +44,8 @@ func (p *parser) show(start token) Statement {
 		return p.showAlter()
 	case p.kw("PROC"):
 		return &ShowProc{Path: p.str()}
+	case p.is("RESOURCE"), p.is("VERBOSE", "RESOURCE"):
+		return p.showResourceGroups()
 	case p.kw("GRANTS"):
 		return p.showGrants()
 	case p.kw("DYNAMIC", "PARTITION", "TABLES"):
