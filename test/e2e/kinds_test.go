@@ -79,15 +79,15 @@ func privateKey(t *testing.T, file string) string {
 const roleARN = "arn:aws:iam::123456789012:role/starkeep"
 
 // kindsBed is one bed for all kinds: one Temporal server, one StarRocks, one worker, a repository and a database for each.
-func kindsBed(t *testing.T, repositories []testbed.Repository, patience int) *guarded {
+func kindsBed(t *testing.T, repositories []testbed.Repository, patience int, mirrors ...testbed.Repository) *guarded {
 	t.Helper()
-	b := testbed.Start(t, testbed.Options{Repositories: repositories, Patience: patience})
+	b := testbed.Start(t, testbed.Options{Repositories: repositories, Mirrors: mirrors, Patience: patience})
 	g := &guarded{Bed: b, log: &output{}}
 	b.Log = zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.Lock(g.log), zapcore.DebugLevel))
 	was := canaries
 	t.Cleanup(func() { canaries = was })
 	canaries = slices.Clone(was)
-	for _, r := range repositories {
+	for _, r := range slices.Concat(repositories, mirrors) {
 		canaries = append(canaries, r.Secrets...)
 	}
 	b.StartWorker(t)
@@ -95,15 +95,18 @@ func kindsBed(t *testing.T, repositories []testbed.Repository, patience int) *gu
 }
 
 // What a user does first, on every kind of repository: back up, restore over damaged tables, undo, bring a dropped table
-// back. Both sides are made from the one profile.
+// back. Both sides are made from the one profile. Then, on each kind of store, what is done with restore points.
 func TestEveryKindOfRepositoryBacksUpAndRestores(t *testing.T) {
 	repositories := everyKind(t)
-	g := kindsBed(t, repositories, 20)
+	g := kindsBed(t, repositories, 20, mirrorsOf(t, repositories)...)
 	t.Run("kind", func(t *testing.T) {
 		for _, r := range repositories {
 			t.Run(r.Name, func(t *testing.T) {
 				t.Parallel()
 				g.thereAndBack(t, r)
+				if slices.Contains(oneOfEach, r.Name) {
+					g.pointsInEach(t, r)
+				}
 			})
 		}
 	})
