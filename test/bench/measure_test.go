@@ -109,7 +109,7 @@ func startWorker(b *testing.B, bed *testbed.Bed) process {
 		b.Fatalf("build the worker: %v\n%s", err, out)
 	}
 	worker := exec.Command(binary, "--config", bed.Config, "--listen", "")
-	worker.Env = append(worker.Environ(), "TEMPORAL_ADDRESS="+bed.Temporal)
+	worker.Env = append(worker.Environ(), "TEMPORAL_ADDRESS="+bed.Temporal, "TEMPORAL_NAMESPACE="+bed.Namespace)
 	log, err := os.Create(filepath.Join(b.TempDir(), "worker.log"))
 	if err != nil {
 		b.Fatal(err)

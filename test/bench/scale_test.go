@@ -60,7 +60,7 @@ func BenchmarkH_Scale(b *testing.B) {
 
 // scale measures one point and says how much CPU each step took: other programs do not disturb that much.
 func scale(b *testing.B, bed *testbed.Bed, shape scaleShape) map[string]time.Duration {
-	job := scaleJob{Dir: b.TempDir(), Temporal: bed.Temporal, FE: bed.Sim.Addresses(), Shape: shape}
+	job := scaleJob{Dir: b.TempDir(), Temporal: bed.Temporal, Namespace: bed.Namespace, FE: bed.Sim.Addresses(), Shape: shape}
 	store, err := openScaleStore(b.Context(), job.Dir, shape)
 	if err != nil {
 		b.Fatal(err)
@@ -170,9 +170,9 @@ func scaleInput(b *testing.B, store *scaleStore) activities.PublishInput {
 const scaleVariable = "STARKEEP_BENCH_SCALE"
 
 type scaleJob struct {
-	Dir, Temporal string
-	FE            []string
-	Shape         scaleShape
+	Dir, Temporal, Namespace string
+	FE                       []string
+	Shape                    scaleShape
 }
 
 type scaleWorker struct {
@@ -245,7 +245,7 @@ func serveScale(text string) error {
 	if err != nil {
 		return err
 	}
-	c, err := client.Dial(client.Options{HostPort: job.Temporal})
+	c, err := client.Dial(client.Options{HostPort: job.Temporal, Namespace: job.Namespace})
 	if err != nil {
 		return err
 	}

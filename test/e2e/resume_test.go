@@ -145,7 +145,7 @@ func commandLine(t *testing.T) command {
 // run answers what it writes to stdout and stderr, and its exit code.
 func (c command) run(t *testing.T, b *testbed.Bed, args ...string) (out, said []byte, code int) {
 	cmd := exec.CommandContext(t.Context(), c.binary, args...)
-	cmd.Env = append(cmd.Environ(), "TEMPORAL_ADDRESS="+b.Temporal)
+	cmd.Env = append(cmd.Environ(), "TEMPORAL_ADDRESS="+b.Temporal, "TEMPORAL_NAMESPACE="+b.Namespace)
 	var errors bytes.Buffer
 	cmd.Stderr = &errors
 	out, _ = cmd.Output()

@@ -173,7 +173,7 @@ func (g *guarded) describe(t *testing.T, id, run string) {
 	for _, query := range []string{spec.QueryProgress, "__temporal_workflow_metadata", "__stack_trace"} {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		answer, err := g.Client.WorkflowService().QueryWorkflow(ctx, &workflowservice.QueryWorkflowRequest{
-			Namespace: client.DefaultNamespace, Execution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: run}, Query: &querypb.WorkflowQuery{QueryType: query},
+			Namespace: g.Namespace, Execution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: run}, Query: &querypb.WorkflowQuery{QueryType: query},
 		})
 		cancel()
 		if err != nil {

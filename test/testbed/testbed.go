@@ -5,7 +5,6 @@ package testbed
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -13,8 +12,6 @@ import (
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/interceptor"
-	"go.temporal.io/sdk/log"
-	"go.temporal.io/sdk/testsuite"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
@@ -43,9 +40,11 @@ type Options struct {
 	Patience  int           // multiplies the times after which a job that does not get on is acted upon; default 1
 	// S3User is the name of an IAM user with all rights on the bucket, which StarRocks and the worker use; "" is root.
 	S3User string
-	// Namespaces are further Temporal namespaces: each has a task queue, workers and workflow ids of its own.
+	// Namespaces are further Temporal namespaces, on a server of the bed's own: each has a task queue, workers and workflow ids of
+	// its own.
 	Namespaces []string
-	// Temporal is the address of a server that the test runs itself; "" starts one.
+	// Temporal is the address of a server that the test runs itself. By default all beds of a test binary share one, each with a
+	// namespace of its own.
 	Temporal string
 	// Mirrors are mirror profiles.
 	Mirrors []Repository
@@ -55,13 +54,14 @@ type Options struct {
 
 // Bed is a running set-up. Everything stops with the test.
 type Bed struct {
-	Client   client.Client
-	Temporal string // address
-	Sim      *starrockssim.Cluster
-	S3       storagetest.Server
-	Store    storage.Store // the repository's location
-	Config   string        // path of the configuration file
-	Log      *zap.Logger
+	Client    client.Client // of Namespace
+	Temporal  string        // address
+	Namespace string
+	Sim       *starrockssim.Cluster
+	S3        storagetest.Server
+	Store     storage.Store // the repository's location
+	Config    string        // path of the configuration file
+	Log       *zap.Logger
 }
 
 // Start sets a bed up. Missing servers skip the test with what to install, or fail it when CI is set.
@@ -96,43 +96,6 @@ func (o Options) withDefaults() Options {
 		o.Patience = 1
 	}
 	return o
-}
-
-func (b *Bed) startTemporal(t testing.TB, o Options) {
-	t.Helper()
-	if o.Temporal != "" {
-		b.Temporal = o.Temporal
-		b.Client = b.Dial(t, client.DefaultNamespace)
-		return
-	}
-	args := []string{
-		"--dynamic-config-value", "history.transferProcessorMaxPollRPS=1000",
-		"--dynamic-config-value", "system.enableActivityEagerExecution=true",
-	}
-	for _, namespace := range o.Namespaces {
-		args = append(args, "--namespace", namespace)
-	}
-	server, err := testsuite.StartDevServer(t.Context(), testsuite.DevServerOptions{
-		ExistingPath: Binary(t, "STARKEEP_TEMPORAL", "temporal"),
-		LogLevel:     "error",
-		ExtraArgs:    args,
-	})
-	if err != nil {
-		t.Fatalf("start the Temporal dev server: %v", err)
-	}
-	t.Cleanup(func() { _ = server.Stop() })
-	b.Client, b.Temporal = server.Client(), server.FrontendHostPort()
-}
-
-// Dial connects to one of the server's namespaces for the length of the test.
-func (b *Bed) Dial(t testing.TB, namespace string) client.Client {
-	t.Helper()
-	c, err := client.Dial(client.Options{HostPort: b.Temporal, Namespace: namespace, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
-	if err != nil {
-		t.Fatalf("connect to Temporal at %s, namespace %s: %v", b.Temporal, namespace, err)
-	}
-	t.Cleanup(c.Close)
-	return c
 }
 
 func (b *Bed) startSim(t testing.TB, o Options) {
@@ -266,7 +229,7 @@ func (b *Bed) RunWorker(ctx context.Context, interceptors ...interceptor.WorkerI
 		return err
 	}
 	return run.Run(ctx, run.Options{
-		Config: c, Logger: b.Log, Temporal: client.Options{HostPort: b.Temporal}, Interceptors: interceptors, StickyTimeout: time.Second,
+		Config: c, Logger: b.Log, Temporal: client.Options{HostPort: b.Temporal, Namespace: b.Namespace}, Interceptors: interceptors, StickyTimeout: time.Second,
 	})
 }
 
