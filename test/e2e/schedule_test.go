@@ -79,7 +79,7 @@ func newTimed(t *testing.T) timed {
 func (c timed) run(code int, binary string, args ...string) string {
 	c.t.Helper()
 	command := exec.CommandContext(c.t.Context(), binary, args...)
-	command.Env = append(command.Environ(), "TEMPORAL_ADDRESS="+c.Temporal)
+	command.Env = append(command.Environ(), "TEMPORAL_ADDRESS="+c.Temporal, "TEMPORAL_NAMESPACE="+c.Namespace)
 	var said bytes.Buffer
 	command.Stderr = &said
 	out, err := command.Output()
