@@ -27,7 +27,8 @@ type bed struct {
 	dir    string // of the repository
 	timing activities.Timing
 	acts   *activities.Activities
-	seed   int // of labels
+	seed   int             // of labels
+	open   map[string]bool // workflows that a prune is to find under way, by id
 
 	location string
 	onTables []string // statements once there are tables

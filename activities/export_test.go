@@ -22,11 +22,13 @@ func DropRepository(ctx context.Context, a *Activities, ref RepositoryRef, open 
 type Planner struct {
 	A    *Activities
 	Runs []OpenRun
+	Open map[string]bool // workflows that are under way, by id
 }
 
 // PlanPruneWith is PlanPrune.
 func (p Planner) PlanPruneWith(ctx context.Context, in PlanPruneInput) (PrunePlan, error) {
-	plan, err := p.A.planPrune(ctx, in, func(context.Context) ([]OpenRun, error) { return p.Runs, nil })
+	plan, err := p.A.planPrune(ctx, in, func(context.Context) ([]OpenRun, error) { return p.Runs, nil },
+		func(_ context.Context, id string) (bool, error) { return p.Open[id], nil })
 	return plan, failure(ctx, err)
 }
 

@@ -223,3 +223,41 @@ func TestATableAlteredAfterThePlanLosesWhatWasToBeCarried(t *testing.T) {
 		t.Errorf("content differs:\n%s\nwant\n%s", got, content)
 	}
 }
+
+// A table that changes between two units of a backup is given up, with what the first of them has made of it: only what was
+// taken over by reference was carried.
+func TestWhatABackupMadeItselfIsNotCarried(t *testing.T) {
+	b := newBed(t, options{})
+	b.tables()
+	b.backUp()
+	b.sql("INSERT INTO d.t VALUES ('2026-01-07', 7), ('2026-02-07', 8)")
+	b.seed++
+	in := spec.Backup{Cluster: "prod", Repository: "repo", Incremental: true, Limits: spec.Limits{MaxPartitionsPerUnit: 1}}
+	var plan activities.BackupPlan
+	b.must(&plan, b.acts.PlanBackup, activities.PlanBackupInput{Spec: in, Point: b.point()})
+	d := plan.Databases[0]
+	if len(d.Units) != 2 {
+		t.Fatalf("%d units, want one for each of the two loaded partitions", len(d.Units))
+	}
+	outcome := activities.DatabaseOutcome{Database: d.Database, Plan: d.Plan}
+	for _, unit := range d.Units {
+		one := d
+		one.Units = []restorepoint.Unit{unit}
+		u := b.backupUnit(one)
+		b.must(nil, b.acts.Submit, u)
+		b.must(nil, b.acts.Await, u)
+		b.must(nil, b.acts.Record, u)
+		outcome.Completed = append(outcome.Completed, activities.Attempt{Unit: unit.Number, Attempt: unit.Attempt})
+		if len(outcome.Completed) == 1 {
+			b.sql("ALTER TABLE d.t ADD COLUMN w INT")
+		}
+	}
+	publish := activities.PublishInput{Spec: in, Point: b.point(), Run: b.runSeed(), Created: time.Now(), Databases: []activities.DatabaseOutcome{outcome}}
+	for _, attempt := range []string{"the first", "a later"} {
+		var out activities.Published
+		b.must(&out, b.acts.PublishManifest, publish)
+		if out.Complete || out.FailedCount != 2 || out.Carried != 1 {
+			t.Errorf("%s attempt at publishing: %+v, want table pk carried, and two partitions of t given up", attempt, out)
+		}
+	}
+}

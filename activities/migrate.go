@@ -149,39 +149,48 @@ type CatchUpInput struct {
 	Point      string `json:"point"`
 }
 
-// CatchUpPlan is what a Restore has to bring.
+// CatchUpPlan is what a Restore has to bring. What the source has dropped is named up to MaxListed: DropRemoved finds the rest
+// by the two points.
 type CatchUpPlan struct {
 	restorepoint.CatchUp
+	GoneCount  int               `json:"goneCount,omitempty"`
 	NotCovered []spec.NotCrossed `json:"notCovered,omitempty"` // of the point, at most MaxListed
 }
 
-// PlanCatchUp compares two restore points.
+// PlanCatchUp compares two restore points. Views and functions are named where the target holds the point already: they
+// come last.
 func (a *Activities) PlanCatchUp(ctx context.Context, in CatchUpInput) (CatchUpPlan, error) {
 	defer keepAlive(ctx)()
-	r, err := a.repository(in.Repository)
+	c, to, err := a.catchUp(ctx, in)
 	if err != nil {
 		return CatchUpPlan{}, failure(ctx, err)
 	}
-	to, err := readManifest(ctx, r.Store, in.Cluster, in.Point)
-	if err != nil {
-		return CatchUpPlan{}, failure(ctx, err)
-	}
-	var applied *restorepoint.Manifest
-	if in.Applied != "" {
-		m, err := readManifest(ctx, r.Store, in.Cluster, in.Applied)
-		if err != nil {
-			return CatchUpPlan{}, failure(ctx, err)
-		}
-		applied = &m
-	}
-	out := CatchUpPlan{CatchUp: restorepoint.CatchUpTo(applied, to)}
+	out := CatchUpPlan{CatchUp: c, GoneCount: len(c.Gone)}
 	for _, n := range to.NotCovered[:min(len(to.NotCovered), spec.MaxListed)] {
 		out.NotCovered = append(out.NotCovered, spec.NotCrossed{Kind: n.Kind, Name: strings.TrimPrefix(n.Database+"."+n.Name, "."), Reason: n.Reason})
 	}
-	for _, name := range out.Unnamed {
+	for _, name := range c.Unnamed[:min(len(c.Unnamed), spec.MaxListed-len(out.NotCovered))] {
 		out.NotCovered = append(out.NotCovered, spec.NotCrossed{Kind: "table", Name: name, Reason: "no pattern can name it; restore its database by hand"})
 	}
+	out.Gone, out.Unnamed = c.Gone[:min(len(c.Gone), spec.MaxListed)], nil
+	if in.Applied != in.Point {
+		out.Objects = nil
+	}
 	return out, nil
+}
+
+// catchUp compares the point that a target holds with the one that it is to hold, which it gives too.
+func (a *Activities) catchUp(ctx context.Context, in CatchUpInput) (restorepoint.CatchUp, restorepoint.Manifest, error) {
+	r, err := a.repository(in.Repository)
+	if err != nil {
+		return restorepoint.CatchUp{}, restorepoint.Manifest{}, err
+	}
+	to, err := readManifest(ctx, r.Store, in.Cluster, in.Point)
+	if err != nil || in.Applied == "" {
+		return restorepoint.CatchUpTo(nil, to), to, err
+	}
+	applied, err := readManifest(ctx, r.Store, in.Cluster, in.Applied)
+	return restorepoint.CatchUpTo(&applied, to), to, err
 }
 
 // LookAtSource tells how the selection differs now from a restore point of the cluster. It stores nothing.

@@ -18,12 +18,17 @@ import (
 type MigrationRef struct {
 	Spec  spec.Migrate `json:"spec"`
 	Point string       `json:"point"`
-	Gone  []string     `json:"gone,omitempty"` // what the source has dropped since it was brought over
+	// Applied is the point that the target held before; DropRemoved drops what it holds and Point does not.
+	Applied string `json:"applied,omitempty"`
+	// Gone names what the source has dropped since it was brought over, at most MaxListed; GoneMore says that it is not all.
+	Gone     []string `json:"gone,omitempty"`
+	GoneMore bool     `json:"goneMore,omitempty"`
 }
 
 // ProveMigration compares the target with the source, partition by partition: each of the restore point is there, none is
 // there besides, and its rows, counted now, are as many as at the source at the version that was saved. Where the source
-// has gone on, the count of the backup stands in, if it had one; else the rows are not compared.
+// has gone on, the count of the backup stands in, if it had one; else the rows are not compared. Partitions besides are not
+// judged where too many were dropped at the source to be named.
 func (a *Activities) ProveMigration(ctx context.Context, ref MigrationRef) (spec.MigrateProof, error) {
 	defer keepAlive(ctx)()
 	from, r, err := a.both(ref.Spec.From, ref.Spec.Repository)
@@ -38,7 +43,7 @@ func (a *Activities) ProveMigration(ctx context.Context, ref MigrationRef) (spec
 	if err != nil {
 		return spec.MigrateProof{}, failure(ctx, err)
 	}
-	p := &migrationProver{from: from, to: to, gone: ref.Gone}
+	p := &migrationProver{from: from, to: to, gone: ref.Gone, goneMore: ref.GoneMore}
 	for _, d := range m.Databases {
 		for _, t := range d.Tables {
 			if strings.ContainsAny(t.Name, "*/") {
@@ -55,6 +60,7 @@ func (a *Activities) ProveMigration(ctx context.Context, ref MigrationRef) (spec
 type migrationProver struct {
 	from, to *Cluster
 	gone     []string // dropped at the source, and may still be on the target
+	goneMore bool     // and others
 	out      spec.MigrateProof
 }
 
@@ -117,7 +123,7 @@ func (p *migrationProver) table(ctx context.Context, source string, t restorepoi
 		activity.RecordHeartbeat(ctx, database+"."+name+"/"+target)
 	}
 	for target := range there {
-		if !known[target] && !slices.Contains(p.gone, source+"."+t.Name+"/"+target) && target != starrocks.ShadowPartition {
+		if !known[target] && !p.goneMore && !slices.Contains(p.gone, source+"."+t.Name+"/"+target) && target != starrocks.ShadowPartition {
 			p.differs(database, name, target, "the restore point has no such partition")
 		}
 	}
@@ -178,15 +184,23 @@ func renamedBy(rename map[string]string, database, table string) (string, string
 
 // DropRemoved drops on the target what the source has dropped since it was brought over: tables and partitions, never
 // FORCE, so that RECOVER brings them back for a while. A database of which nothing is left stays. Doing it again does no
-// harm. It gives what is not there any more.
+// harm. It names what is not there any more, at most MaxListed.
 func (a *Activities) DropRemoved(ctx context.Context, ref MigrationRef) ([]string, error) {
 	defer keepAlive(ctx)()
 	to, err := a.cluster(ref.Spec.To)
 	if err != nil {
 		return nil, failure(ctx, err)
 	}
+	gone := ref.Gone
+	if ref.Applied != "" {
+		c, _, err := a.catchUp(ctx, CatchUpInput{Cluster: ref.Spec.From, Repository: ref.Spec.Repository, Applied: ref.Applied, Point: ref.Point})
+		if err != nil {
+			return nil, failure(ctx, err)
+		}
+		gone = c.Gone
+	}
 	var dropped []string
-	for _, name := range ref.Gone {
+	for _, name := range gone {
 		pattern, err := restorepoint.ParsePattern(name)
 		if err != nil || pattern.Table == "" {
 			continue
@@ -202,7 +216,9 @@ func (a *Activities) DropRemoved(ctx context.Context, ref MigrationRef) ([]strin
 		if err != nil && !errors.Is(err, starrocks.ErrUnknownTable) && !errors.Is(err, starrocks.ErrUnknownDatabase) {
 			return dropped, failure(ctx, fmt.Errorf("drop %s on cluster %s: %w", what, to.Name, err))
 		}
-		dropped = append(dropped, what)
+		if len(dropped) < spec.MaxListed {
+			dropped = append(dropped, what)
+		}
 	}
 	return dropped, nil
 }

@@ -257,3 +257,37 @@ func TestPins(t *testing.T) {
 		t.Errorf("a point that is gone: %v", e.err)
 	}
 }
+
+// Between two rounds nothing but the tags of its points tells what a migration goes on from: the point that the target
+// holds, and those that later attempts at a round have made.
+func TestAMigrationKeepsWhatItGoesOnFrom(t *testing.T) {
+	const id = "migrate/prod/move"
+	b := newBed(t, options{})
+	b.tables()
+	round := spec.Backup{Tags: map[string]string{spec.TagMigrate: id}}
+	var rounds []string
+	for range spec.MigrateAttempts + 2 {
+		rounds = append(rounds, b.backUpAs(round))
+	}
+	other := b.backUpAs(spec.Backup{Tags: map[string]string{spec.TagMigrate: "migrate/prod/over"}})
+	newest := b.backUp()
+	b.open = map[string]bool{id: true}
+	b.prunes(lastOnly(), 0)
+	if got, want := b.pointsThere(), append(slices.Clone(rounds[1:]), newest); !slices.Equal(got, want) {
+		t.Errorf("while it runs %q stay, want %q", got, want)
+	}
+	if slices.Contains(b.pointsThere(), other) {
+		t.Error("the point of a migration that is over stays")
+	}
+	in := lastOnly()
+	in.Policy, in.Points = spec.Retention{}, rounds[1:2]
+	if r, _ := b.prunes(in, 0); r.Go != 0 || !slices.ContainsFunc(r.Points, func(p spec.PrunedPoint) bool { return says(p.Keep, id+" goes on from it") }) {
+		t.Errorf("one that is named: %+v", r)
+	}
+	b.must(nil, b.acts.PinPoint, activities.PinInput{Spec: spec.Pin{Cluster: "prod", Where: "repo", Point: rounds[2]}, At: time.Now()})
+	b.open = nil
+	b.prunes(lastOnly(), 0)
+	if got, want := b.pointsThere(), []string{rounds[2], newest}; !slices.Equal(got, want) {
+		t.Errorf("when it is over %q stay, want the newest and the one that an operator has pinned, %q", got, want)
+	}
+}

@@ -37,7 +37,7 @@ func (b *bed) plansPrune(in spec.Prune, later time.Duration, runs ...activities.
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestActivityEnvironment()
 	env.SetTestTimeout(time.Minute)
-	planner := activities.Planner{A: b.acts, Runs: runs}
+	planner := activities.Planner{A: b.acts, Runs: runs, Open: b.open}
 	env.RegisterActivity(planner.PlanPruneWith)
 	var plan activities.PrunePlan
 	value, err := env.ExecuteActivity(planner.PlanPruneWith, activities.PlanPruneInput{Spec: in, Run: fmt.Sprint("prune", b.seed), ID: "prune/prod/" + in.Where, At: time.Now().Add(later)})

@@ -64,7 +64,7 @@ func (b *bed) debris(kept string) (keys []string) {
 	besideKey := at.InfoKey("2026-11-22-18-00-00-000", beside)
 	b.write(besideKey, string(beside))
 	keys = append(keys, besideKey, nativePrefix("sk_d_"+seed+"_u1_a1")+"__ss_content/x", nativePrefix("sk_composed_d_"+seed+"_u1")+"__info_x",
-		nativePrefix("sk_beside_d_"+seed+"_u1_a1")+"__meta.x", restorepoint.PlanKey("prod", "run", "d"), restorepoint.ProofKey("prod", "run", "d", 1),
+		nativePrefix("sk_beside_d_"+seed+"_u1_a1")+"__meta.x", nativePrefix("sk_beside_d_"+seed+"_u1_a1_m3")+"__meta.x", restorepoint.PlanKey("prod", "run", "d"), restorepoint.ProofKey("prod", "run", "d", 1),
 		restorepoint.ProbeKey("prod", "run", "x"), restorepoint.PinKey("prod", "20261101T000000Z-000000"), restorepoint.SnapshotKey("prod", "sk_e_"+seed+"_u1_a1"))
 	for _, key := range keys[1:] {
 		b.write(key, "x")
@@ -110,11 +110,11 @@ func TestDebris(t *testing.T) {
 		})
 	}
 	r, _ := b.prunes(policy, 8*oneDay)
-	if r.Debris != 5 || r.Marked != 5 || left() != 4 || b.traces(lost.Label) != "lmnr" {
+	if r.Debris != 6 || r.Marked != 6 || left() != 5 || b.traces(lost.Label) != "lmnr" {
 		t.Errorf("%d of %d are left, want those of snapshots; of the lost one %q: %+v", left(), len(keys), b.traces(lost.Label), r)
 	}
 	r, _ = b.prunes(policy, 10*oneDay)
-	if r.Due != 5 || left() != 0 || b.traces(lost.Label) != "m" {
+	if r.Due != 6 || left() != 0 || b.traces(lost.Label) != "m" {
 		t.Errorf("%d of %d are left; of the lost one %q: %+v", left(), len(keys), b.traces(lost.Label), r)
 	}
 	if got := b.traces(b.labelsOf(kept)[0]); got != "lnr" {

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -160,10 +161,41 @@ func asked(head restorepoint.PointHead) restorepoint.Asked {
 	return in
 }
 
-// needed says which points open runs need: those that they name, and for a backup the one that was the newest when it began,
-// with which it may compare.
+// findMigrations finds the points of migrations that are under way. What such a run holds between two rounds no input
+// tells: the point that its target has, and the one that the next round is compared with. Both are among the newest that
+// it made, since a round makes one at each attempt and the migration ends with the last of them.
+func (p *pruner) findMigrations(ctx context.Context, open func(ctx context.Context, id string) (bool, error)) error {
+	p.migrating = map[string]string{}
+	left := map[string]int{}
+	for _, point := range p.points { // newest first
+		id := point.head.Tags[spec.TagMigrate]
+		if id == "" {
+			continue
+		}
+		if _, asked := left[id]; !asked {
+			running, err := open(ctx, id)
+			if err != nil {
+				return err
+			}
+			if left[id] = 0; running {
+				left[id] = spec.MigrateAttempts + 1
+			}
+		}
+		if left[id] > 0 {
+			left[id]--
+			p.migrating[point.head.ID] = id
+		}
+	}
+	return nil
+}
+
+// needed says which points open runs need: those that they name, those that a migration goes on from, and for a backup the
+// one that was the newest when it began, with which it may compare.
 func (p *pruner) needed() map[string]string {
 	needed := map[string]string{}
+	for point, id := range p.migrating {
+		needed[point] = id + " goes on from it"
+	}
 	for _, run := range p.runs {
 		needed[run.Base] = run.ID + " uses it"
 		if run.Workflow != spec.BackupWorkflow {

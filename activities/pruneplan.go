@@ -75,14 +75,14 @@ const (
 // what it needs.
 func (a *Activities) PlanPrune(ctx context.Context, in PlanPruneInput) (PrunePlan, error) {
 	defer keepAlive(ctx)()
-	plan, err := a.planPrune(ctx, in, snapshotRuns)
+	plan, err := a.planPrune(ctx, in, snapshotRuns, openByID)
 	if err != nil {
 		err = fmt.Errorf("plan the prune of %s: %w", in.Spec.Where, err)
 	}
 	return plan, failure(ctx, err)
 }
 
-func (a *Activities) planPrune(ctx context.Context, in PlanPruneInput, runs func(context.Context) ([]OpenRun, error)) (PrunePlan, error) {
+func (a *Activities) planPrune(ctx context.Context, in PlanPruneInput, runs func(context.Context) ([]OpenRun, error), open func(ctx context.Context, id string) (bool, error)) (PrunePlan, error) {
 	where, err := a.storeOf("where", in.Spec.Where)
 	if err != nil {
 		return PrunePlan{}, err
@@ -99,6 +99,9 @@ func (a *Activities) planPrune(ctx context.Context, in PlanPruneInput, runs func
 		return PrunePlan{}, err
 	}
 	if err := p.readable(); err != nil {
+		return PrunePlan{}, err
+	}
+	if err := p.findMigrations(ctx, open); err != nil {
 		return PrunePlan{}, err
 	}
 	verdicts, err := p.decide()
@@ -127,6 +130,8 @@ type pruner struct {
 	groups []string       // of the points
 	labels []labelled
 	index  map[string]int // of labels
+
+	migrating map[string]string // points that open migrations may go on from: workflow ids
 
 	oldest       time.Time // when the oldest open run began; now, if there is none
 	debrisBefore time.Time // what was written before, and nobody needs, is debris

@@ -71,7 +71,6 @@ type publisher struct {
 	in         PublishInput
 	repository *Repository
 	manifest   restorepoint.Manifest
-	carried    int64
 }
 
 func (p *publisher) publish(ctx context.Context, a *Activities) (Published, error) {
@@ -199,10 +198,7 @@ func (p *publisher) carry(ctx context.Context) error {
 	for _, d := range parent.Databases {
 		p.manifest.AddObjects(d.Name, d.ID, d.Objects)
 	}
-	return p.manifest.Carry(parent, func(string, restorepoint.Table, restorepoint.Partition) bool {
-		p.carried++
-		return true
-	})
+	return p.manifest.Carry(parent, func(string, restorepoint.Table, restorepoint.Partition) bool { return true })
 }
 
 // selected is what the backup was of that made a point.
@@ -278,8 +274,28 @@ func (p *publisher) published(ctx context.Context) error {
 	return nil
 }
 
+// carried counts the partitions that lie in native snapshots which this run has not made.
+func (p *publisher) carried() (n int64) {
+	made := map[string]bool{}
+	for _, d := range p.in.Databases {
+		for _, c := range d.Completed {
+			made[restorepoint.Label(d.Database, p.in.Run, c.Unit, c.Attempt)] = true
+		}
+	}
+	for _, d := range p.manifest.Databases {
+		for _, t := range d.Tables {
+			for _, part := range t.Partitions {
+				if !made[part.Snapshot] {
+					n++
+				}
+			}
+		}
+	}
+	return n
+}
+
 func (p *publisher) summary(point string) Published {
-	out := Published{Point: point, Complete: p.manifest.Complete, Carried: p.carried, FailedCount: int64(len(p.manifest.Failed))}
+	out := Published{Point: point, Complete: p.manifest.Complete, Carried: p.carried(), FailedCount: int64(len(p.manifest.Failed))}
 	for _, f := range p.manifest.Failed[:min(len(p.manifest.Failed), spec.MaxListed)] {
 		out.Failed = append(out.Failed, spec.FailedPart(f))
 	}

@@ -52,7 +52,6 @@ func (p *publisher) carryBase(ctx context.Context, plans map[string]*Plan) error
 				Reason: "native snapshot " + part.Snapshot + ", which holds it, has gone from the repository since the backup was planned"})
 			return false
 		}
-		p.carried++
 		return true
 	})
 	if err != nil {
@@ -68,7 +67,5 @@ func (p *publisher) carryBase(ctx context.Context, plans map[string]*Plan) error
 
 // giveUpCarried takes out what was carried over of tables that changed between the plan and their snapshot.
 func (p *publisher) giveUpCarried(record restorepoint.SnapshotRecord) {
-	lost := p.manifest.GiveUp(record)
-	p.carried -= int64(len(lost))
-	p.manifest.Failed = append(p.manifest.Failed, lost...)
+	p.manifest.Failed = append(p.manifest.Failed, p.manifest.GiveUp(record)...)
 }

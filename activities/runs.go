@@ -80,11 +80,18 @@ func listedRuns(ctx context.Context, t client.Client, workflows ...string) iter.
 	}
 }
 
-// isOpen asks the run itself: Temporal's lists are late, and a script may drop what its restore has just used.
+// openByID tells whether a workflow is under way, in whichever run.
+func openByID(ctx context.Context, id string) (bool, error) {
+	return isOpen(ctx, activity.GetClient(ctx), &commonpb.WorkflowExecution{WorkflowId: id})
+}
+
+// isOpen asks the run itself: Temporal's lists are late, and a script may drop what its restore has just used. An id that
+// Temporal does not accept is that of no run.
 func isOpen(ctx context.Context, t client.Client, run *commonpb.WorkflowExecution) (bool, error) {
 	now, err := t.DescribeWorkflowExecution(ctx, run.WorkflowId, run.RunId)
 	var gone *serviceerror.NotFound
-	if errors.As(err, &gone) {
+	var unfit *serviceerror.InvalidArgument
+	if errors.As(err, &gone) || errors.As(err, &unfit) {
 		return false, nil
 	}
 	if err != nil {

@@ -63,10 +63,13 @@ func sanitize(name string) string {
 // LabelPrefix begins every label that starkeep gives.
 const LabelPrefix = "sk_"
 
-var composedLabel = regexp.MustCompile(`^` + ComposedPrefix + `[A-Za-z0-9_]*_[0-9a-f]{12}_u[0-9]+$`)
+var (
+	composedLabel = regexp.MustCompile(`^` + ComposedPrefix + `[A-Za-z0-9_]*_[0-9a-f]{12}_u[0-9]+$`)
+	mendLabel     = regexp.MustCompile(`^sk_beside_[A-Za-z0-9_]*_[0-9a-f]{12}_u[0-9]+_a[0-9]+_m[0-9]+$`)
+)
 
 // IsOwnLabel tells labels of native snapshots that starkeep makes: of attempts at a BACKUP, of snapshots composed for a
-// restore, and of what a restore writes beside them.
+// restore, and of what a restore writes beside them, also when it mends a RESTORE that was broken off in COMMITTING.
 func IsOwnLabel(label string) bool {
-	return ownLabel.MatchString(label) || composedLabel.MatchString(label)
+	return ownLabel.MatchString(label) || composedLabel.MatchString(label) || mendLabel.MatchString(label)
 }

@@ -62,3 +62,20 @@ func TestTablesOfASwapAreRecognised(t *testing.T) {
 		t.Error("names of different restores are equal")
 	}
 }
+
+func TestWhatStarkeepWritesIsKnownByItsLabel(t *testing.T) {
+	for label, own := range map[string]bool{
+		Label("sales", "run", 1, 2):                                                   true,
+		ComposedLabel("sales", "run", 3):                                              true,
+		"sk_beside_" + strings.TrimPrefix(Label("sales", "run", 1, 2), "sk_"):         true,
+		"sk_beside_" + strings.TrimPrefix(Label("sales", "run", 1, 2), "sk_") + "_m3": true, // the third attempt to mend a broken COMMIT
+		Label("sales", "run", 1, 2) + "_m3":                                           false,
+		ComposedLabel("sales", "run", 3) + "_m1":                                      false,
+		"sk_beside_sales_m3":                                                          false,
+		"nightly":                                                                     false,
+	} {
+		if IsOwnLabel(label) != own {
+			t.Errorf("%s: own is %t, want %t", label, !own, own)
+		}
+	}
+}

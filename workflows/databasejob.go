@@ -63,6 +63,7 @@ type databaseJob struct {
 	submitted bool                   // the attempt's statement may have got through to StarRocks
 	loads     []string               // that RESTOREs over existing data went on over
 	abandoned []restorepoint.Waiting // when the queue stopped
+	kept      []int                  // units whose composed snapshots stay
 }
 
 // DatabaseJob holds the lock of one database and carries out its units one after another; then, for a restore, it proves

@@ -31,6 +31,7 @@ func (j *databaseJob) dropComposed(ctx workflow.Context, u activities.UnitRef, u
 		return
 	}
 	if j.submitted && !settled(err) {
+		j.kept = append(j.kept, unit.ComposedFor())
 		j.warn("the snapshot %s stays in the repository, because StarRocks may still be reading it; remove it when no RESTORE runs", u.Composed)
 		return
 	}
@@ -41,13 +42,19 @@ func (j *databaseJob) dropComposed(ctx workflow.Context, u activities.UnitRef, u
 	}
 }
 
-// versionPieces: in runs that began before, each piece of a unit is composed anew.
+// versionPieces: in runs that began before 1, each piece of a unit is composed anew; before 2, what pieces share was removed
+// at the end also where StarRocks might still be reading it.
 const versionPieces = "pieces of a unit share its composed snapshot"
 
 // composed tells whether a failed attempt had its native snapshot composed and ready, so that pieces of the unit can be
 // restored from it.
 func (j *databaseJob) composed(ctx workflow.Context, u activities.UnitRef) bool {
-	return u.Composed != "" && j.submitted && workflow.GetVersion(ctx, versionPieces, workflow.DefaultVersion, 1) == 1
+	return u.Composed != "" && j.submitted && workflow.GetVersion(ctx, versionPieces, workflow.DefaultVersion, 2) >= 1
+}
+
+// stays tells whether a composed snapshot was left to StarRocks, or to a statement that is to be sent by hand.
+func (j *databaseJob) stays(ctx workflow.Context, unit int) bool {
+	return slices.Contains(j.kept, unit) && workflow.GetVersion(ctx, versionPieces, workflow.DefaultVersion, 2) == 2
 }
 
 // dropLeft removes what was put together for a unit whose next attempt, or whose pieces, do not come any more.
@@ -63,7 +70,7 @@ func (j *databaseJob) dropLeft(ctx workflow.Context) {
 	}
 	dropped := map[int]bool{}
 	for _, w := range left {
-		if !dropped[w.ComposedFor()] {
+		if !dropped[w.ComposedFor()] && !j.stays(ctx, w.ComposedFor()) {
 			dropped[w.ComposedFor()] = true
 			j.submitted = false
 			j.dropComposed(ctx, j.attempt(ctx, w.Unit), restorepoint.Unit{}, nil)

@@ -145,6 +145,28 @@ func TestASharedSnapshotGoesWithTheLastOfItsPieces(t *testing.T) {
 	}
 }
 
+// A piece whose RESTORE nobody saw end leaves the snapshot that StarRocks may still be reading, although other pieces that
+// were to share it do not come any more.
+func TestASharedSnapshotStaysWhileStarRocksMayReadIt(t *testing.T) {
+	w := newWorld(t)
+	w.composing(1, nil)
+	w.await = func(u activities.UnitRef) (activities.JobEnd, error) {
+		if u.Unit.Size() > 1 {
+			return activities.JobEnd{}, jobFailed(activities.UnitFailure{Reason: "no"})
+		}
+		return activities.JobEnd{}, activities.Error(spec.ErrorAuthDenied, nil, "SHOW RESTORE is refused by now")
+	}
+	out, _ := w.restore(comeBack)
+	for _, step := range w.steps() {
+		if strings.HasPrefix(step, "drop ") {
+			t.Errorf("%s: StarRocks may still be reading it", step)
+		}
+	}
+	if !strings.Contains(strings.Join(out.Warnings, "; "), "stays in the repository") {
+		t.Errorf("warnings: %q", out.Warnings)
+	}
+}
+
 func TestPiecesOfAUnitAreComposedAnew(t *testing.T) {
 	w := newWorld(t)
 	w.composing(1, func(u activities.UnitRef) error {

@@ -177,7 +177,10 @@ func (m *migration) finish(ctx workflow.Context) error {
 	}
 	m.phase(ctx, spec.PhaseProof)
 	var proof spec.MigrateProof
-	ref := activities.MigrationRef{Spec: m.in, Point: m.state.Applied, Gone: m.state.Removed}
+	ref := activities.MigrationRef{Spec: m.in, Point: m.state.Applied, Gone: m.state.Removed, GoneMore: m.state.RemovedCount > len(m.state.Removed)}
+	if ref.GoneMore {
+		m.warn("%d tables and partitions were dropped at the source meanwhile, more than are listed: partitions that only the target has are not judged", m.state.RemovedCount)
+	}
 	if err := workflow.ExecuteActivity(long(ctx, m.heartbeat(), "compare both sides"), acts.ProveMigration, ref).Get(ctx, &proof); err != nil {
 		return err
 	}
@@ -217,7 +220,7 @@ func (m *migration) result(ctx workflow.Context, failed error) (spec.MigrateResu
 	m.closed = true
 	free := finishing(ctx)
 	s := m.state
-	m.out.Point, m.out.Rounds, m.out.RoundCount, m.out.Removed = s.Applied, s.Rounds, s.Round, s.Removed
+	m.out.Point, m.out.Rounds, m.out.RoundCount, m.out.Removed, m.out.RemovedCount = s.Applied, s.Rounds, s.Round, s.Removed, s.RemovedCount
 	m.out.Dropped = s.Dropped
 	m.out.FromVersion, m.out.ToVersion = s.Check.FromVersion, s.Check.ToVersion
 	m.out.NotCrossed = append(slices.Clone(s.Check.NotCrossed), m.out.NotCrossed...)

@@ -25,8 +25,11 @@ type moving struct {
 	ahead func(look int) spec.MigrateLook // default: nothing
 	plan  func(in activities.CatchUpInput) activities.CatchUpPlan
 	proof spec.MigrateProof
+	gone  []string // what is dropped at the source, and then on the target if that is asked for
 	looks int
 	notes activities.MigrationReport
+
+	compared activities.MigrationRef
 }
 
 func newMoving(t *testing.T) *moving {
@@ -60,13 +63,16 @@ func newMoving(t *testing.T) *moving {
 		}
 		return activities.CatchUpPlan{CatchUp: restorepoint.CatchUp{Include: []string{"sales.t0"}, Tables: 1}}, nil
 	}).Maybe()
-	m.OnActivity(a.ProveMigration, any, any).Return(func(context.Context, activities.MigrationRef) (spec.MigrateProof, error) {
+	m.OnActivity(a.ProveMigration, any, any).Return(func(_ context.Context, ref activities.MigrationRef) (spec.MigrateProof, error) {
 		m.note("compare")
+		m.mu.Lock()
+		m.compared = ref
+		m.mu.Unlock()
 		return m.proof, nil
 	}).Maybe()
 	m.OnActivity(a.DropRemoved, any, any).Return(func(_ context.Context, ref activities.MigrationRef) ([]string, error) {
-		m.note("drop %s", strings.Join(ref.Gone, " "))
-		return ref.Gone, nil
+		m.note("drop what %s has and %s has not", ref.Applied, ref.Point)
+		return m.gone, nil
 	}).Maybe()
 	m.OnActivity(a.ReportMigration, any, any).Return(func(_ context.Context, in activities.MigrationReport) (string, error) {
 		m.mu.Lock()
@@ -248,14 +254,44 @@ func TestWhatTheSourceDropsIsDroppedOnlyWhenAsked(t *testing.T) {
 			if in.Applied != "" && in.Applied != in.Point {
 				c.Gone = []string{"sales.old"}
 			}
-			return activities.CatchUpPlan{CatchUp: c}
+			return activities.CatchUpPlan{CatchUp: c, GoneCount: len(c.Gone)}
 		}
+		m.gone = []string{"sales.old"}
 		m.update(10*time.Second, spec.UpdateSwitch)
 		out, err := m.migrate(spec.Migrate{DropRemoved: drop})
 		wantType(t, err, "")
-		if m.count("drop sales.old") != want || len(out.Dropped) != want || !slices.Equal(out.Removed, []string{"sales.old"}) {
+		asked := slices.DeleteFunc(m.steps(), func(s string) bool { return !strings.HasPrefix(s, "drop what ") })
+		if len(asked) != want || len(out.Dropped) != want || !slices.Equal(out.Removed, []string{"sales.old"}) || out.RemovedCount != 1 {
 			t.Errorf("dropRemoved %t: %+v, done %q", drop, out, m.steps())
 		}
+		if drop && !strings.HasSuffix(asked[0], " has and "+out.Point+" has not") {
+			t.Errorf("%s; want what the last point, %s, has not", asked[0], out.Point)
+		}
+	}
+}
+
+// However much the source drops, a history and a run's state hold the first names and how many there are.
+func TestOfMuchThatIsDroppedTheFirstAreNamed(t *testing.T) {
+	m := newMoving(t)
+	m.plan = func(in activities.CatchUpInput) activities.CatchUpPlan {
+		plan := activities.CatchUpPlan{CatchUp: restorepoint.CatchUp{Include: []string{"sales.t0"}}}
+		if in.Applied != "" && in.Applied != in.Point {
+			plan.GoneCount = 100_000
+			for i := range spec.MaxListed {
+				plan.Gone = append(plan.Gone, fmt.Sprint("sales.t/p", i))
+			}
+		}
+		return plan
+	}
+	m.update(10*time.Second, spec.UpdateSwitch)
+	out, err := m.migrate(spec.Migrate{})
+	wantType(t, err, "")
+	if len(out.Removed) != spec.MaxListed || out.RemovedCount != 100_000 || !m.compared.GoneMore || len(m.compared.Gone) != spec.MaxListed {
+		t.Errorf("%d names of %d; compared with %d names, more %t", len(out.Removed), out.RemovedCount, len(m.compared.Gone), m.compared.GoneMore)
+	}
+	all := strings.Join(out.Warnings, "; ")
+	if !strings.Contains(all, "sales.t/p0 and 99999 more") || !strings.Contains(all, "are not judged") {
+		t.Errorf("warnings: %s", all)
 	}
 }
 

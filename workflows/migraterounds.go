@@ -72,7 +72,7 @@ func (m *migration) attempt(ctx workflow.Context, numbers *spec.MigrateRound) er
 			return err
 		}
 	}
-	if err := m.drop(ctx, plan.Gone); err != nil {
+	if err := m.drop(ctx, point, plan); err != nil {
 		return err
 	}
 	numbers.Point, numbers.Tables = point, plan.Tables
@@ -91,7 +91,7 @@ func (m *migration) planCatchUp(ctx workflow.Context, applied, point string) (ac
 // backUp makes the round's restore point, compared with the newest that the migration has made.
 func (m *migration) backUp(ctx workflow.Context, numbers *spec.MigrateRound) (string, error) {
 	in := m.backup()
-	in.Tags = map[string]string{"migrate": workflow.GetInfo(ctx).WorkflowExecution.ID}
+	in.Tags = map[string]string{spec.TagMigrate: workflow.GetInfo(ctx).WorkflowExecution.ID}
 	var out spec.BackupResult
 	err := m.child(ctx, spec.BackupWorkflow, spec.BackupID(m.in.From, m.childName(ctx, numbers)), in, &out)
 	if err != nil {
@@ -175,17 +175,18 @@ func placed(out spec.RestoreResult, err error) bool {
 }
 
 // drop deals with what the source has dropped: it is named, and dropped on the target if the operator has said so.
-func (m *migration) drop(ctx workflow.Context, gone []string) error {
-	if len(gone) == 0 {
+func (m *migration) drop(ctx workflow.Context, point string, plan activities.CatchUpPlan) error {
+	if len(plan.Gone) == 0 {
 		return nil
 	}
-	m.state.Removed = append(m.state.Removed, gone...)
+	m.state.RemovedCount += max(plan.GoneCount, len(plan.Gone))
+	m.state.Removed = append(m.state.Removed, plan.Gone...)
 	m.state.Removed = m.state.Removed[:min(len(m.state.Removed), spec.MaxListed)]
 	if !m.in.DropRemoved {
-		m.warn("dropped at the source, and still on the target (dropRemoved): %s", firstOf(gone))
+		m.warn("dropped at the source, and still on the target (dropRemoved): %s", firstOf(plan.Gone[0], max(plan.GoneCount, len(plan.Gone))))
 		return nil
 	}
-	ref := activities.MigrationRef{Spec: m.in, Gone: gone}
+	ref := activities.MigrationRef{Spec: m.in, Applied: m.state.Applied, Point: point}
 	var dropped []string
 	err := workflow.ExecuteActivity(short(ctx, m.heartbeat(), "drop what the source has dropped"), acts.DropRemoved, ref).Get(ctx, &dropped)
 	m.state.Dropped = append(m.state.Dropped, dropped...)
@@ -193,11 +194,11 @@ func (m *migration) drop(ctx workflow.Context, gone []string) error {
 	return err
 }
 
-func firstOf(names []string) string {
-	if len(names) == 1 {
-		return names[0]
+func firstOf(name string, count int) string {
+	if count == 1 {
+		return name
 	}
-	return fmt.Sprintf("%s and %d more", names[0], len(names)-1)
+	return fmt.Sprintf("%s and %d more", name, count-1)
 }
 
 // views creates views and functions on the target. One that does not come back is named, and fails nothing.

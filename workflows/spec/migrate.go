@@ -120,11 +120,13 @@ type MigrateState struct {
 	Placed   bool           `json:"placed,omitempty"`  // a restore has begun to make tables on the target
 	Ready    bool           `json:"ready,omitempty"`   // the difference was small, or MaxRounds over: it waits for the switch
 	Look     MigrateLook    `json:"look"`
-	Removed  []string       `json:"removed,omitempty"`
-	Dropped  []string       `json:"dropped,omitempty"`
-	Switch   bool           `json:"switch,omitempty"` // asked for
+	Removed  []string       `json:"removed,omitempty"` // at most MaxListed; RemovedCount is of all
+	Dropped  []string       `json:"dropped,omitempty"` // at most MaxListed
+	Switch   bool           `json:"switch,omitempty"`  // asked for
 	Began    time.Time      `json:"began,omitzero"`
 	Warnings []string       `json:"warnings,omitempty"`
+
+	RemovedCount int `json:"removedCount,omitempty"`
 }
 
 // MigrateCheck is what was found before anything was done.
@@ -233,8 +235,9 @@ type MigrateResult struct {
 	Moving []string `json:"moving,omitempty"`
 	// Late is what was loaded or changed at the source after the last round's snapshots, and is not on the target.
 	Late            *MigrateLook `json:"late,omitempty"`
-	Removed         []string     `json:"removed,omitempty"`  // dropped at the source since it had been brought over
-	Dropped         []string     `json:"dropped,omitempty"`  // and on the target too
+	Removed         []string     `json:"removed,omitempty"` // dropped at the source since it had been brought over; at most MaxListed
+	RemovedCount    int          `json:"removedCount,omitempty"`
+	Dropped         []string     `json:"dropped,omitempty"`  // and on the target too; at most MaxListed
 	OnTarget        string       `json:"onTarget,omitempty"` // what an unfinished migration leaves there, in words
 	Report          string       `json:"report,omitempty"`   // address of this result, stored beside the restore point
 	Warnings        []string     `json:"warnings,omitempty"`
@@ -257,6 +260,10 @@ const (
 	UpdateSwitch = "switch"
 	UpdateAbort  = "abort"
 )
+
+// TagMigrate is the tag of the restore points that a Migrate makes; its value is the migration's workflow id. Prune asks
+// that run whether it is still under way.
+const TagMigrate = "migrate"
 
 // MigrateWorkflow is the workflow's registered name.
 const MigrateWorkflow = "Migrate"
