@@ -27,9 +27,10 @@ import (
 // schedules is how many are tried; STARKEEP_SCHEDULES says another number.
 const schedules = 100
 
-// Two installations back up, copy, verify, prune and restore at the same time, on one repository and one mirror, with
-// stores that fail and workers that die or are taken for dead: no restore point that is listed ever lacks anything. Time is that
-// of a bubble, so that a day takes a moment and a seed tells the same story again.
+// Two installations back up (and take up what was left out), copy (also while a backup goes on), verify, prune, pin, export
+// and restore at the same time, on one repository and one mirror, with stores that fail and workers that die or are taken for
+// dead: no restore point that is listed ever lacks anything. Time is that of a bubble, so that a day takes a moment and a seed
+// tells the same story again.
 func TestNothingBreaksAPointTogether(t *testing.T) {
 	n := schedules
 	if s := os.Getenv("STARKEEP_SCHEDULES"); s != "" {
@@ -61,7 +62,8 @@ func TestNothingBreaksAPointTogether(t *testing.T) {
 	for _, what := range slices.Sorted(maps.Keys(did)) {
 		t.Log(did[what], what)
 	}
-	for _, what := range []string{spec.BackupWorkflow, spec.CopyWorkflow, spec.VerifyWorkflow, spec.PruneWorkflow, spec.RestoreWorkflow, "points dropped", "points copied", "snapshots deleted", "problems found"} {
+	for _, what := range []string{spec.BackupWorkflow, spec.CopyWorkflow, spec.VerifyWorkflow, spec.PruneWorkflow, spec.RestoreWorkflow, spec.PinWorkflow, spec.ExportWorkflow, "points dropped", "points copied",
+		"points resumed", "snapshots copied as they came", "snapshots exported", "snapshots deleted", "problems found"} {
 		if did[what] == 0 && told >= schedules {
 			t.Errorf("no %s in %d schedules", what, told)
 		}
@@ -84,20 +86,29 @@ func (w *together) tell() {
 	w.tables()
 	w.sql("CREATE DATABASE e", "CREATE TABLE e.s (k INT NOT NULL, v INT) DUPLICATE KEY(k) DISTRIBUTED BY HASH(k) BUCKETS 2 PROPERTIES('replication_num'='1')", "INSERT INTO e.s VALUES (1, 1), (2, 2)")
 	var all sync.WaitGroup
-	begun := func(who string, installation, times int, every time.Duration, workflow string, do func(r *run, n int) error) {
+	often := func(name string, times int, every time.Duration, do func(id string, n int)) {
 		all.Go(func() {
 			for n := range times {
-				name := fmt.Sprint(who, "-", installation)
 				time.Sleep(every/4 + time.Duration(w.pick(name+" waits", n, uint64(every))))
-				r := w.begin(installation, workflow, fmt.Sprint(name, "-", n), "")
-				r.end(do(r, n))
+				do(fmt.Sprint(name, "-", n), n)
 			}
 		})
 	}
+	begun := func(who string, installation, times int, every time.Duration, workflow string, do func(r *run, n int) error) {
+		often(fmt.Sprint(who, "-", installation), times, every, func(id string, n int) {
+			r := w.begin(installation, workflow, id, "")
+			r.end(do(r, n))
+		})
+	}
+	w.asides(begun)
 	for i := range 2 {
-		begun("backup", i, 4, time.Hour, spec.BackupWorkflow, func(r *run, n int) error {
-			w.load(r.id, n)
-			return r.backUp(spec.Backup{Incremental: w.pick(r.id+" full", n, 5) > 0, Include: [][]string{nil, nil, {"d"}}[w.pick(r.id+" of", n, 3)]})
+		often(fmt.Sprint("backup-", i), 4, time.Hour, func(id string, n int) {
+			w.load(id, n)
+			in := spec.Backup{Incremental: w.pick(id+" full", n, 5) > 0, Include: [][]string{nil, nil, {"d"}}[w.pick(id+" of", n, 3)]}
+			if w.pick(id+" mirrored", n, 2) == 0 {
+				in.Mirrors = []string{"dr"}
+			}
+			w.backUpWhole(i, id, in)
 		})
 		begun("copy", i, 3, 80*time.Minute, spec.CopyWorkflow, func(r *run, n int) error { return r.copy(spec.Copy{From: "repo", To: "dr"}) })
 		begun("prune-repo", i, 4, time.Hour, spec.PruneWorkflow, func(r *run, n int) error { return r.prune(w.policy("repo", n)) })
@@ -120,6 +131,7 @@ func (w *together) tell() {
 		w.watch(over)
 	}()
 	all.Wait()
+	w.copies.Wait()
 	w.workers.Wait()
 	close(over)
 	<-watched
@@ -176,7 +188,8 @@ func (w *together) watch(over <-chan struct{}) {
 			continue
 		}
 		for name, store := range map[string]*memory{"repo": w.repo, "dr": w.dr} {
-			if lacking := w.lacking(store.now(), false); len(lacking) > 0 {
+			all := store.now()
+			if lacking := append(w.lacking(all, false), w.unpinned(name, all)...); len(lacking) > 0 {
 				w.Errorf("%s at %s: %q", name, time.Now().Format(time.DateTime), first(lacking))
 			}
 		}
@@ -188,9 +201,13 @@ func first(list []string) []string { return list[:min(len(list), 5)] }
 // judge looks at all of both stores.
 func (w *together) judge(when string) {
 	for name, store := range map[string]*memory{"repo": w.repo, "dr": w.dr} {
-		if lacking := w.lacking(store.now(), true); len(lacking) > 0 {
+		all := store.now()
+		if lacking := append(w.lacking(all, true), w.unpinned(name, all)...); len(lacking) > 0 {
 			w.Errorf("%s %s: %q", name, when, first(lacking))
 		}
+	}
+	if lost := w.exportsStay(); len(lost) > 0 {
+		w.Errorf("%s: %q", when, lost)
 	}
 }
 

@@ -95,6 +95,10 @@ type together struct {
 	mu      sync.Mutex
 	open    [2][]activities.OpenRun
 	workers sync.WaitGroup // attempts, also those that were taken for dead
+	copies  sync.WaitGroup // that backups have started
+	offers  [2]offers      // of the installations' backups to their copies
+	pins    map[string]pins
+	exports map[string]map[string]stored // by label, as they were made
 	calm    bool
 	did     map[string]int
 	story   []string
@@ -110,7 +114,8 @@ const coarse = 10 * time.Second
 
 func newTogether(t *testing.T, seed uint64) *together {
 	t.Helper()
-	w := &together{seed: seed, repo: newMemory(), dr: newMemory(), did: map[string]int{},
+	w := &together{seed: seed, repo: newMemory(), dr: newMemory(), did: map[string]int{}, exports: map[string]map[string]stored{},
+		pins:      map[string]pins{"repo": {map[string]bool{}, map[string]bool{}}, "dr": {map[string]bool{}, map[string]bool{}}},
 		manifests: map[string][]restorepoint.SnapshotRef{}, records: map[string][]restorepoint.ObjectList{}, lists: map[string][]restorepoint.Object{}}
 	sim, err := starrockssim.Start(starrockssim.Options{Tick: coarse, Listen: fmt.Sprintf("together%d:9030", seed), Listener: listenInside,
 		OpenStore: func(string, map[string]string) (storage.Store, error) { return w.repo, nil }})
@@ -155,6 +160,7 @@ type run struct {
 	base         string
 	started      time.Time
 	calls        int
+	published    activities.Published // by a backup
 }
 
 // begin tells the installation's Temporal of a run; base is the restore point that its input names.
@@ -284,16 +290,29 @@ func (r *run) backUp(in spec.Backup) error {
 		for _, unit := range p.Units {
 			u := activities.UnitRef{Statement: activities.Backup, Cluster: "prod", Repository: "repo", Database: p.Database, Plan: p.Plan, Unit: unit,
 				Label: restorepoint.Label(p.Database, r.id, unit.Number, unit.Attempt)}
+			if !r.calm && r.pick(r.id+" "+u.Label+" fails", 0, 10) == 0 {
+				outcome.Failures = append(outcome.Failures, restorepoint.FailedSet{Parts: unit.Parts, Reason: "as the seed wants it"})
+				continue
+			}
 			for _, step := range []any{r.acts.Submit, r.acts.Await, r.acts.Record} {
 				if err := r.call(nil, step, u); err != nil {
 					return err
 				}
 			}
+			if len(in.Mirrors) > 0 {
+				r.offer(spec.CopyOffer{Snapshot: u.Label})
+			}
 			outcome.Completed = append(outcome.Completed, activities.Attempt{Unit: unit.Number, Attempt: unit.Attempt})
 		}
 		publish.Databases = append(publish.Databases, outcome)
 	}
-	return r.call(nil, r.acts.PublishManifest, publish)
+	if err := r.call(&r.published, r.acts.PublishManifest, publish); err != nil {
+		return err
+	}
+	if len(in.Mirrors) > 0 && r.published.Point != "" {
+		r.offer(spec.CopyOffer{Point: r.published.Point})
+	}
+	return nil
 }
 
 // prune does what Prune does.
@@ -346,21 +365,25 @@ func (r *run) copyPoint(in spec.Copy, id string) error {
 		return err
 	}
 	for _, s := range point.Snapshots {
-		var plan activities.SnapshotCopy
-		if err := r.call(&plan, r.acts.PlanSnapshotCopy, activities.SnapshotCopyInput{Spec: in, Label: s.Label, Run: r.id}); err != nil {
-			return err
-		}
-		for _, batch := range plan.Batches {
-			if err := r.call(nil, copying{Spec: in, Label: s.Label, Plan: plan.Plan, Batch: batch}); err != nil {
-				return err
-			}
-		}
-		if err := r.call(nil, r.acts.CopyRecord, activities.CopyRecordInput{Spec: in, Run: r.id, Snapshot: s}); err != nil {
+		if err := r.copySnapshot(in, s); err != nil {
 			return err
 		}
 	}
 	r.count("points copied", 1)
 	return r.call(nil, r.acts.PublishCopy, activities.PointCopyInput{Spec: in, Point: id})
+}
+
+func (r *run) copySnapshot(in spec.Copy, s activities.SnapshotToCopy) error {
+	var plan activities.SnapshotCopy
+	if err := r.call(&plan, r.acts.PlanSnapshotCopy, activities.SnapshotCopyInput{Spec: in, Label: s.Label, Run: r.id}); err != nil {
+		return err
+	}
+	for _, batch := range plan.Batches {
+		if err := r.call(nil, copying{Spec: in, Label: s.Label, Plan: plan.Plan, Batch: batch}); err != nil {
+			return err
+		}
+	}
+	return r.call(nil, r.acts.CopyRecord, activities.CopyRecordInput{Spec: in, Run: r.id, Snapshot: s})
 }
 
 // verify does what Verify does.

@@ -16,8 +16,8 @@ import (
 	"starkeep/workflows/spec"
 )
 
-// readsAtOnce bounds how many records of native snapshots are read, and held in memory, at once.
-const readsAtOnce = 8
+// readsAtOnce bounds how many heads of manifests, or records of native snapshots, are read and held in memory at once.
+const readsAtOnce = 32
 
 // usage tells what the restore points of a cluster take. It reads the head of every manifest, all of the newest one, and the
 // record of every native snapshot, each once.
@@ -47,16 +47,31 @@ func (u *usageReader) points(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, id := range files.ids {
-		head, err := readHead(ctx, u.store, u.cluster, id)
-		if err != nil {
-			if err := u.unreadable("restore point "+id, err); err != nil {
+	for ids := range slices.Chunk(files.ids, readsAtOnce) {
+		if err := u.pointsOf(ctx, ids); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pointsOf reads some heads side by side, and adds them in their order.
+func (u *usageReader) pointsOf(ctx context.Context, ids []string) error {
+	heads, failed := make([]restorepoint.PointHead, len(ids)), make([]error, len(ids))
+	var reading sync.WaitGroup
+	for i, id := range ids {
+		reading.Go(func() { heads[i], failed[i] = readHead(ctx, u.store, u.cluster, id) })
+	}
+	reading.Wait()
+	for i, id := range ids {
+		if failed[i] != nil {
+			if err := u.unreadable("restore point "+id, failed[i]); err != nil {
 				return err
 			}
 			continue
 		}
-		u.sum.AddPoint(head)
-		if newest(head.PointSummary) {
+		u.sum.AddPoint(heads[i])
+		if newest(heads[i].PointSummary) {
 			u.out.Newest = id
 		}
 	}

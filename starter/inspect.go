@@ -11,6 +11,14 @@ import (
 // inspectTimeout bounds one read: a list of a big repository takes a while, a person does not.
 const inspectTimeout = 90 * time.Second
 
+// patienceFor is how long an answer is waited for: sums read a file of each restore point and native snapshot.
+func patienceFor(in spec.Inspect) time.Duration {
+	if in.Read == spec.ReadUsage {
+		return spec.UsageTimeout
+	}
+	return inspectTimeout
+}
+
 // inspector reads through a worker.
 type inspector func(spec.Inspect) (spec.InspectResult, error)
 
@@ -44,12 +52,12 @@ func (c *cli) inspectOn(ctx context.Context, t *temporalServer, in spec.Inspect)
 		workflow: spec.InspectWorkflow,
 		id:       "inspect/" + rand.Text(),
 		summary:  "read " + in.Read + " for the CLI",
-		timeout:  inspectTimeout + workerGrace,
+		timeout:  patienceFor(in) + workerGrace,
 		input:    in,
 	})
 	if err != nil {
 		return answer, err
 	}
-	err = c.resultOf(ctx, t, begun, inspectTimeout, &answer)
+	err = c.resultOf(ctx, t, begun, patienceFor(in), &answer)
 	return answer, err
 }

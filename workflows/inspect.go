@@ -15,8 +15,12 @@ func Inspect(ctx workflow.Context, in spec.Inspect) (spec.InspectResult, error) 
 	if err := in.Validate(); err != nil {
 		return spec.InspectResult{}, activities.Error(spec.ErrorInvalidSpec, nil, "%v", err)
 	}
+	one, all := 5*time.Minute, 10*time.Minute
+	if in.Read == spec.ReadUsage {
+		one, all = spec.UsageTimeout, spec.UsageTimeout
+	}
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 5 * time.Minute, ScheduleToCloseTimeout: 10 * time.Minute, HeartbeatTimeout: planHeartbeat,
+		StartToCloseTimeout: one, ScheduleToCloseTimeout: all, HeartbeatTimeout: planHeartbeat,
 		RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 3}, Summary: "read " + in.Read,
 	})
 	var out spec.InspectResult

@@ -1,5 +1,10 @@
 package spec
 
+import "time"
+
+// UsageTimeout bounds the reading of a Usage: it takes a file of each restore point and native snapshot.
+const UsageTimeout = 30 * time.Minute
+
 // Usage tells what the restore points of a cluster take in a repository. Bytes are those of stored objects.
 type Usage struct {
 	Points     []PointUsage    `json:"points"`    // newest first, at most MaxListed
