@@ -7,12 +7,15 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
 
 	"starkeep/activities"
+	"starkeep/workflows/spec"
 )
 
 // ended is what became of an activity.
@@ -31,12 +34,13 @@ type calling struct {
 	ctx       context.Context
 	interrupt context.CancelCauseFunc
 	stop      chan struct{}
+	heard     chan spec.JobProgress // the first heartbeat
 }
 
 func newCall(t testing.TB) *calling {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	t.Cleanup(func() { cancel(nil) })
-	return &calling{ctx: ctx, interrupt: cancel, stop: make(chan struct{})}
+	return &calling{ctx: ctx, interrupt: cancel, stop: make(chan struct{}), heard: make(chan spec.JobProgress, 1)}
 }
 
 // run executes one attempt at an activity to its end.
@@ -53,9 +57,22 @@ func (b *bed) runIn(c *calling, activity any, args ...any) ended {
 	env.SetTestTimeout(time.Minute)
 	env.SetWorkerOptions(worker.Options{BackgroundActivityContext: c.ctx})
 	env.SetWorkerStopChannel(c.stop)
+	env.SetOnActivityHeartbeatListener(c.hear)
 	env.RegisterActivity(b.acts)
 	value, err := env.ExecuteActivity(activity, args...)
 	return outcome(value, err)
+}
+
+// hear keeps the first heartbeat.
+func (c *calling) hear(_ *activity.Info, details converter.EncodedValues) {
+	var p spec.JobProgress
+	if details.Get(&p) != nil {
+		return
+	}
+	select {
+	case c.heard <- p:
+	default:
+	}
 }
 
 // start executes an activity in the background.

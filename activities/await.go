@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -76,7 +77,7 @@ func (w *watch) run(ctx context.Context) (JobEnd, error) {
 	w.leader, _ = w.leadingProcess(polling)
 	for {
 		over, err := w.lookInTime(polling)
-		activity.RecordHeartbeat(polling, w.progress)
+		activity.RecordHeartbeat(polling, w.told())
 		if over || err != nil {
 			w.end.Seconds = int64(time.Since(began).Seconds())
 			return w.end, err
@@ -129,12 +130,22 @@ func (w *watch) look(ctx context.Context) (over bool, err error) {
 		return false, w.sendCancel(ctx)
 	case w.cancelled && j.State.Committing():
 		w.end.CancelRefused = true
-		w.progress.Message = "a cancel was asked for in COMMIT, where it would damage data: finishing"
 	}
 	if f := w.loadsInTheWay(ctx, j); f != nil {
 		return false, w.giveUpWith(ctx, *f)
 	}
 	return false, w.examine(ctx, j)
+}
+
+// told is the heartbeat that people watch. Why their cancel is not carried out comes first, whatever else there is to say.
+func (w *watch) told() spec.JobProgress {
+	p := w.progress
+	if !w.end.CancelRefused {
+		return p
+	}
+	const refused = "a cancel was asked for in COMMIT, where it would damage data: finishing"
+	p.Message = strings.TrimSuffix(refused+"; "+p.Message, "; ")
+	return p
 }
 
 // unreachable notes that the FE did not answer. Nothing is cancelled blindly: the next answer decides.
@@ -285,7 +296,7 @@ func (w *watch) warn(format string, args ...any) {
 	}
 }
 
-// report turns the row into the heartbeat that people watch.
+// report turns the row into progress.
 func (w *watch) report(j *starrocks.Job) {
 	left := len(j.Unfinished)
 	if w.progress.State != string(j.State) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"starkeep/activities"
+	"starkeep/workflows/spec"
 )
 
 // TestCancelThatArrivesTooLate: the row that was read is before COMMIT, but the FE has gone on when CANCEL reaches it.
@@ -131,6 +132,37 @@ func TestCancelAskedForBeforeAnybodyWatched(t *testing.T) {
 				t.Errorf("sent %q, want %q", got, c.sent)
 			}
 		})
+	}
+}
+
+// TestARefusedCancelIsTold: an Await that begins while a RESTORE over existing tables is in COMMIT has a warning to give about
+// loads with every look. That hides neither it nor the cancel.
+func TestARefusedCancelIsTold(t *testing.T) {
+	b := newBed(t, options{})
+	b.tables()
+	u := b.restoreUnit(b.planRestore(spec.Restore{Point: b.backUp("d"), OnExisting: spec.OnExistingOverwrite, ConfirmOverwrite: true, NoSafetyPoint: true}))
+	release := b.sim.HoldStates("d", "COMMITTING")
+	b.must(nil, b.acts.Submit, u)
+	b.reach("RESTORE", "d", "COMMITTING")
+	u.Cancel = true
+	call, done := b.start(b.acts.Await, u)
+	var said spec.JobProgress
+	b.until("a heartbeat", func() bool {
+		select {
+		case said = <-call.heard:
+			return true
+		default:
+			return false
+		}
+	})
+	release()
+	for _, words := range []string{"a cancel was asked for in COMMIT", "before loads could be looked at"} {
+		if !contains(said.Message, words) {
+			t.Errorf("said %q, not %q", said.Message, words)
+		}
+	}
+	if e := b.wait(done); saying(e) != "finished, cancel refused" {
+		t.Errorf("outcome %s: %v", saying(e), e.err)
 	}
 }
 
