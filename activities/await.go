@@ -29,6 +29,8 @@ type JobEnd struct {
 	Warnings  []string `json:"warnings,omitempty"`
 	// Loads are those that a RESTORE over existing data met committed and not visible, in words: it went on over them.
 	Loads []string `json:"loads,omitempty"`
+	// Over is the RESTORE that went on over Loads, unless it mends another one.
+	Over *spec.InterruptedCommit `json:"over,omitempty"`
 }
 
 // Await follows the unit's job to its end. It holds the COMMIT rules of design §7: on a cancel request it sends CANCEL
@@ -67,6 +69,7 @@ type watch struct {
 	leader    string       // the FE process that led when it was looked at last
 	quiet     time.Time    // no CANCEL before: a leader that has not ticked since it took over only pretends to cancel
 	progress  spec.JobProgress
+	looked    int64 // JobId of the RESTORE over existing data whose loads are known
 }
 
 func (w *watch) run(ctx context.Context) (JobEnd, error) {
@@ -123,6 +126,7 @@ func (w *watch) look(ctx context.Context) (over bool, err error) {
 	w.report(j)
 	switch {
 	case j.State == starrocks.StateFinished:
+		w.overLoads(j)
 		return true, nil
 	case j.State == starrocks.StateCancelled:
 		return false, w.ended(ctx, j)

@@ -105,43 +105,63 @@ func (w *work) loads(ctx context.Context) ([]load, error) {
 	return list, nil
 }
 
-// loadsInTheWay looks for loads while the FE refuses further ones and nothing is overwritten yet, and says why the job is
-// to be given up. A RESTORE that mends another one goes on: what it leaves otherwise is worse.
+// loadsInTheWay looks for loads while the FE refuses further ones, and says why the job is to be given up while nothing is
+// overwritten yet. From COMMIT on, and where a RESTORE mends another one, giving up would leave worse: then the loads are
+// noted. One look is enough then, and one that finds none, unless the job starts over.
 func (w *watch) loadsInTheWay(ctx context.Context, j *starrocks.Job) *UnitFailure {
-	if !w.inPlace() {
+	if !w.inPlace() || w.looked == j.ID {
 		return nil
 	}
 	switch j.State {
 	case starrocks.StateSnapshoting, starrocks.StateDownload, starrocks.StateDownloading:
 	case starrocks.StateCommit, starrocks.StateCommitting:
-		if !w.progress.LoadsSeen {
-			w.warn("the job came to %s before loads could be looked at: a load that was committed before may come back on top of what is restored, or block the table", j.State)
-		}
-		return nil
+		w.unseenLoads(j)
 	default:
+		w.progress.LoadsSeen = false
 		return nil
 	}
 	loads, err := w.loads(ctx)
-	if errors.Is(err, starrocks.ErrDenied) {
+	if errors.Is(err, starrocks.ErrDenied) && !j.State.Committing() {
 		return &UnitFailure{Reason: err.Error(), State: string(j.State)}
 	}
 	if err != nil {
 		w.unreachable(err)
 		return nil
 	}
-	w.progress.LoadsSeen = true
-	if len(loads) == 0 {
-		return nil
+	if len(loads) > 0 && !w.Mend && !j.State.Committing() {
+		return &UnitFailure{Transient: true, Culprits: culpritsOf(loads), State: string(j.State),
+			Reason: words(loads) + ": RESTORE would go on over it, and it would come back later or block the table; it was cancelled before anything was overwritten"}
 	}
-	if w.Mend {
-		w.note(loads)
-		return nil
-	}
-	return &UnitFailure{Transient: true, Culprits: culpritsOf(loads), State: string(j.State),
-		Reason: words(loads) + ": RESTORE would go on over it, and it would come back later or block the table; it was cancelled before anything was overwritten"}
+	w.note(loads)
+	w.looked, w.progress.LoadsSeen = j.ID, len(loads) == 0
+	return nil
 }
 
-// note keeps the loads that a mending RESTORE goes on over, each once.
+// maxNamed bounds the tables that a warning names.
+const maxNamed = 20
+
+// unseenLoads warns of a job that nobody had looked at loads for before it began to overwrite.
+func (w *watch) unseenLoads(j *starrocks.Job) {
+	if w.progress.LoadsSeen || w.looked == j.ID {
+		return
+	}
+	w.warn("the job came to %s before loads could be looked at: one into %s that was committed before may come back on top of what is restored, or block the table; if there was one, restore these tables once more with onExisting swap",
+		j.State, firstOf(maxNamed, w.tables(), ", "))
+}
+
+// overLoads tells of a RESTORE that ended well what loads it went on over, or that they are not known.
+func (w *watch) overLoads(j *starrocks.Job) {
+	if !w.inPlace() {
+		return
+	}
+	w.unseenLoads(j)
+	if len(w.end.Loads) > 0 && !w.Mend {
+		w.end.Over = w.interrupted("")
+		w.end.Over.Loads = w.end.Loads
+	}
+}
+
+// note keeps the loads that the RESTORE goes on over, each once.
 func (w *watch) note(loads []load) {
 	for _, l := range loads {
 		if text := l.String(); !slices.Contains(w.end.Loads, text) && len(w.end.Loads) < spec.MaxListed {

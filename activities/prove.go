@@ -289,9 +289,12 @@ func distinct(tablets []starrocks.Tablet) int {
 	return len(ids)
 }
 
-func first3(texts []string) string {
-	if len(texts) <= 3 {
-		return strings.Join(texts, "; ")
+func first3(texts []string) string { return firstOf(3, texts, "; ") }
+
+// firstOf joins n texts, and counts the others.
+func firstOf(n int, texts []string, between string) string {
+	if len(texts) <= n {
+		return strings.Join(texts, between)
 	}
-	return fmt.Sprintf("%s; and %d more", strings.Join(texts[:3], "; "), len(texts)-3)
+	return fmt.Sprintf("%s%sand %d more", strings.Join(texts[:n], between), between, len(texts)-n)
 }

@@ -146,3 +146,12 @@ func (w *work) objects() []starrocks.Object {
 	}
 	return list
 }
+
+// tables names those of the unit, as they are in the cluster.
+func (w *work) tables() []string {
+	var list []string
+	for _, o := range w.objects() {
+		list = append(list, o.Table)
+	}
+	return list
+}

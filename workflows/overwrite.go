@@ -75,10 +75,7 @@ func (j *databaseJob) mended(ctx workflow.Context, left []activities.UnitRef, la
 	case why == nil && len(last.Loads) == 0:
 		return nil
 	case why == nil:
-		last.State = "restored as backed up, but " + strings.Join(last.Loads, "; ") +
-			": it comes back on top of the restored data once later loads have raised the version to its own, or blocks every later load into the table; " +
-			"stop loading and restore these tables once more with onExisting swap, which makes new ones, then drop the old ones"
-		j.Result.Interrupted = append(j.Result.Interrupted, *last)
+		j.overLoads(*last)
 		return nil
 	}
 	_, message := activities.TypeOf(why)
@@ -87,6 +84,14 @@ func (j *databaseJob) mended(ctx workflow.Context, left []activities.UnitRef, la
 		"stop loading into these tables and send the statement by hand, or restore them once more with onExisting swap, which makes new ones"
 	j.Result.Interrupted = append(j.Result.Interrupted, *last)
 	return activities.Error(spec.ErrorCommitInterrupted, nil, "%s: %s", names, last.State)
+}
+
+// overLoads reports a RESTORE that ended well over loads which were committed and not visible.
+func (j *databaseJob) overLoads(i spec.InterruptedCommit) {
+	i.State = "restored as backed up, but " + strings.Join(i.Loads, "; ") +
+		": it comes back on top of the restored data once later loads have raised the version to its own, or blocks every later load into the table; " +
+		"stop loading and restore these tables once more with onExisting swap, which makes new ones, then drop the old ones"
+	j.Result.Interrupted = append(j.Result.Interrupted, i)
 }
 
 // tidy removes what Prepare wrote for an attempt. What stays is no loss but space, and named.

@@ -110,6 +110,26 @@ func TestABrokenCommitIsRunAgainAtOnce(t *testing.T) {
 	})
 }
 
+// TestARestoreOverLoads: one that ended well, over loads that were seen too late, is not run again. It is reported, with the way
+// out.
+func TestARestoreOverLoads(t *testing.T) {
+	w := newWorld(t)
+	w.restoreOf(1, database("sales", 1, 1))
+	w.prove = func(activities.TableRef) (activities.Proven, error) { return proven(0, spec.ActionOverwrite), nil }
+	w.await = func(activities.UnitRef) (activities.JobEnd, error) {
+		over := spec.InterruptedCommit{Database: "sales", Tables: []string{"orders"}, Loads: []string{"load l1 into orders is committed and not visible yet"}}
+		return activities.JobEnd{Loads: over.Loads, Over: &over}, nil
+	}
+	_, err := w.restore(comeBack)
+	wantType(t, err, spec.ErrorCommitInterrupted)
+	if !strings.Contains(err.Error(), "restored as backed up, but load l1") || !strings.Contains(err.Error(), "swap") {
+		t.Errorf("%v does not name the load, and the way out", err)
+	}
+	if n := w.count("RESTORE sales u1 a1"); n != 1 {
+		t.Errorf("%d RESTOREs", n)
+	}
+}
+
 // TestPartitionsAreReplaced: proven beside, then exchanged behind a fence, then the copy goes; a cancel before COMMIT
 // leaves the live table alone.
 func TestPartitionsAreReplaced(t *testing.T) {

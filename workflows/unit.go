@@ -125,6 +125,9 @@ func (j *databaseJob) await(ctx workflow.Context, u activities.UnitRef) error {
 		j.warn("%s", w)
 	}
 	j.loads = append(j.loads, end.Loads...)
+	if end.Over != nil {
+		j.overLoads(*end.Over)
+	}
 	if end.Cancelled {
 		return temporal.NewCanceledError("cancelled in StarRocks")
 	}
