@@ -163,6 +163,14 @@ var operations = map[string][]operation{
 		writes(policyNative + "__ss_content/__db_1/f"), aborts(policyNative + "__ss_content/__db_1/g")},
 }
 
+// forbidden is what a purpose does not do, and its policy does not allow.
+var forbidden = map[string][]operation{
+	spec.PolicyBackup:  {writes(policyNative + "__ss_content/f"), deletes(policyNative + "__ss_content/f"), deletes(policyOwn + "x")},
+	spec.PolicyRestore: {writes(policyNative + "__ss_content/f"), deletes(policyNative + "__ss_content/f"), deletes(policyOwn + "x")},
+	spec.PolicyMirror:  {deletes(policyNative + "__ss_content/f"), deletes(policyOwn + "x")},
+	spec.PolicyPrune:   {writes(policyNative + "__ss_content/f")},
+}
+
 // TestPoliciesAreEnoughAndLeast puts the printed policies on users of a server that enforces them. With a whole one
 // everything works that its purpose does; without any single grant of it something does not.
 func TestPoliciesAreEnoughAndLeast(t *testing.T) {
@@ -191,6 +199,11 @@ func TestPoliciesAreEnoughAndLeast(t *testing.T) {
 			user.SetPolicy(t, policy.text(t))
 			if err := storage.WriteAll(t.Context(), elsewhere, policyOwn+"x", nil, storage.Overwrite); !errors.Is(err, storage.ErrDenied) {
 				t.Errorf("the policy lets its user write beside the location: %v", err)
+			}
+			for _, o := range forbidden[purpose] {
+				if err := o.do(t.Context(), own); !errors.Is(err, storage.ErrDenied) {
+					t.Errorf("the policy lets its user %s: %v", o.name, err)
+				}
 			}
 		})
 	}

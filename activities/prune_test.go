@@ -57,6 +57,41 @@ func TestPruneTakesItsTime(t *testing.T) {
 	b.must(nil, b.acts.Await, u)
 }
 
+// StarRocks of 4.2 and later deletes native snapshots whose TTL is over, and somebody may delete them by hand.
+func TestWhatIsGoneAlreadyHoldsNoPruneUp(t *testing.T) {
+	b := newBed(t, options{})
+	b.tables()
+	lost := []struct {
+		what string        // of the keys
+		at   time.Duration // before the prune of this time
+	}{{"", 0}, {"__ss_content", 0}, {"__info", 0}, {"", 25 * time.Hour}, {"__ss_content", 25 * time.Hour}}
+	var gone []string
+	for range lost {
+		gone = append(gone, b.labelsOf(b.backUp("d.pk"))[0])
+	}
+	kept := b.backUp("d.pk")
+	for _, later := range []time.Duration{0, 25 * time.Hour, 50 * time.Hour} {
+		for i, l := range lost {
+			for _, key := range b.keysBelow(nativePrefix(gone[i])) {
+				if l.at == later && strings.Contains(key, l.what) {
+					b.delete(key)
+				}
+			}
+		}
+		if _, out := b.prunes(lastOnly(), later); len(out.Held)+len(out.Warnings) > 0 {
+			t.Errorf("after %s: %+v", later, out)
+		}
+	}
+	for i, label := range gone {
+		if got := b.traces(label); got != "" {
+			t.Errorf("%q is left of a snapshot that had lost %+v", got, lost[i])
+		}
+	}
+	if got := b.pointsThere(); !slices.Equal(got, []string{kept}) {
+		t.Errorf("points %q, want %q", got, kept)
+	}
+}
+
 func TestASnapshotStaysWhileAPointNeedsAnyOfIt(t *testing.T) {
 	b := newBed(t, options{})
 	b.tables()
