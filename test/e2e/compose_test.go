@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"starkeep/restorepoint"
 	"starkeep/storage"
+	"starkeep/test/starrockssim"
 	"starkeep/test/starrockssim/mysqlwire/mysqlwiretest"
 	"starkeep/test/testbed"
 	"starkeep/workflows/spec"
@@ -104,6 +106,7 @@ func composedLeft(t *testing.T, b *testbed.Bed) []string {
 
 // TestTablesInSeveralNativeSnapshotsAreRestoredByOneStatement: by swap and proof, and into another database.
 func TestTablesInSeveralNativeSnapshotsAreRestoredByOneStatement(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	point := scattered(t, b)
@@ -150,8 +153,43 @@ func TestTablesInSeveralNativeSnapshotsAreRestoredByOneStatement(t *testing.T) {
 	}
 }
 
+// A bad partition costs no second download: the pieces of a unit are restored from the snapshot that was composed for the
+// whole, and it goes with the last of them.
+func TestPiecesOfAUnitAreRestoredFromOneComposedSnapshot(t *testing.T) {
+	t.Parallel()
+	b := testbed.Start(t, testbed.Options{})
+	b.StartWorker(t)
+	point := scattered(t, b)
+	before := contentsOf(b, "far", scatteredTables)
+	heal := b.Sim.FailTasks(starrockssim.Fault{Type: "DOWNLOAD", Database: "near", Table: "ranges", Partition: "p20260102", Times: -1, Error: "failed to write: disk is broken"})
+	b.Sim.OnState(func(db, kind, state string) {
+		if db == "near" && kind == "RESTORE" && state == "CANCELLED" {
+			heal()
+		}
+	})
+	out, err := runRestore(t, b, spec.Restore{Point: point, Rename: map[string]string{"far": "near"}})
+	if err != nil || out.FailedCount != 0 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	composed := regexp.MustCompile(`SNAPSHOT .near.\..(` + restorepoint.ComposedPrefix + `\w+)`)
+	labels := map[string]int{}
+	for _, s := range b.Sim.Accepted("RESTORE") {
+		if found := composed.FindStringSubmatch(s.SQL); found != nil {
+			labels[found[1]]++
+		}
+	}
+	if len(labels) != 1 || len(b.Sim.Accepted("RESTORE")) != 3 {
+		t.Errorf("RESTORE statements by snapshot: %v; want three, of one: the whole, the rest, and the bad partition", labels)
+	}
+	same(t, contentsOf(b, "near", scatteredTables), before)
+	if left := composedLeft(t, b); len(left) > 0 {
+		t.Errorf("left in the repository: %q", left)
+	}
+}
+
 // The composed snapshot goes also when the restore fails or is cancelled.
 func TestAFailedDownloadLeavesNothing(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	point := scattered(t, b)
@@ -214,6 +252,7 @@ func await(t *testing.T, what string, met func() bool) {
 // TestAnExportIsRestoredByHand: the CLI makes a plain native snapshot, and the mariadb client restores it with the statement
 // that the CLI prints, on a cluster that has lost everything.
 func TestAnExportIsRestoredByHand(t *testing.T) {
+	t.Parallel()
 	client := mysqlwiretest.CommandLine(t)
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)

@@ -99,6 +99,7 @@ func (m *migration) onlyRead(from int) {
 }
 
 func TestAMigrationCatchesUpWithLoadsAndSwitches(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	other := b.AddCluster(t, otherCluster, testbed.Options{})
 	b.StartWorker(t)
@@ -106,6 +107,8 @@ func TestAMigrationCatchesUpWithLoadsAndSwitches(t *testing.T) {
 	partitioned(t, b)
 	b.Must(t, "CREATE VIEW sales.totals AS SELECT city, SUM(amount) AS amount FROM sales.orders GROUP BY city")
 	b.Must(t, "CREATE TABLE sales.gone (k INT) DUPLICATE KEY(k) DISTRIBUTED BY HASH(k) BUCKETS 1 PROPERTIES('replication_num'='1')")
+	b.Must(t, "CREATE RESOURCE GROUP etl TO (db='sales') WITH ('cpu_weight'='2', 'mem_limit'='20%')")
+	b.Must(t, "CREATE STORAGE VOLUME cold TYPE = S3 LOCATIONS = ('s3://cold/x')")
 	sent := len(b.Sim.Statements())
 
 	// Loads go on through the bulk and the first rounds; each round's BACKUP sets one off.
@@ -173,6 +176,11 @@ func TestAMigrationCatchesUpWithLoadsAndSwitches(t *testing.T) {
 	if rows, err := other.Query("SELECT * FROM sales.totals"); err != nil || len(rows) == 0 {
 		t.Errorf("the view on the target: %v, %v", rows, err)
 	}
+	for _, want := range [][2]string{{"resource group", "etl"}, {"storage volume", "cold"}} {
+		if !slices.ContainsFunc(out.NotCrossed, func(n spec.NotCrossed) bool { return n.Kind == want[0] && n.Name == want[1] }) {
+			t.Errorf("%s %s is not on the list of what does not cross: %+v", want[0], want[1], out.NotCrossed)
+		}
+	}
 	m.onlyRead(sent)
 	if got := repositoriesOf(t, other); !strings.Contains(got, "repo readOnly=true") {
 		t.Errorf("repositories of the target: %s", got)
@@ -181,6 +189,7 @@ func TestAMigrationCatchesUpWithLoadsAndSwitches(t *testing.T) {
 
 // A load that comes after the switch's last round is named, and the run does not end well.
 func TestALoadAfterTheLastRoundIsNamed(t *testing.T) {
+	t.Parallel()
 	b, other := testbed.Start(t, testbed.Options{}), (*starrockssim.Cluster)(nil)
 	other = b.AddCluster(t, otherCluster, testbed.Options{})
 	b.StartWorker(t)
@@ -210,8 +219,60 @@ func TestALoadAfterTheLastRoundIsNamed(t *testing.T) {
 	m.sameOnBoth([2]string{"sales", "orders"})
 }
 
+func runPrune(t *testing.T, b *testbed.Bed, in spec.Prune) (out spec.PruneResult) {
+	t.Helper()
+	in.Cluster, in.Where = testbed.ClusterName, testbed.RepositoryName
+	if err := execute(t, b, spec.PruneWorkflow, spec.PruneID(in.Cluster, in.Where), in, &out); err != nil {
+		t.Fatalf("prune: %v", err)
+	}
+	return out
+}
+
+// A prune by schedule knows of a migration that waits: the restore point that its next round goes on from stays, whatever the
+// policy says, and goes when the migration is over.
+func TestAPruneLeavesAMigrationWhatItGoesOnFrom(t *testing.T) {
+	t.Parallel()
+	b := testbed.Start(t, testbed.Options{})
+	other := b.AddCluster(t, otherCluster, testbed.Options{})
+	b.StartWorker(t)
+	sales(t, b)
+	m := startMigration(t, b, other, spec.Migrate{Interval: spec.Duration(time.Hour), Settle: spec.Duration(10 * time.Millisecond)})
+	m.until("the switch to be possible", func(p spec.MigrateProgress) bool { return p.Ready })
+	base := m.progress().Applied
+	newest := ""
+	for range 2 {
+		out, err := runBackup(t, b, spec.Backup{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		newest = out.Point
+	}
+	prune := func() (stay []string) {
+		for _, p := range runPrune(t, b, spec.Prune{Policy: spec.Retention{KeepLast: 1}}).Points {
+			if !p.Go {
+				stay = append(stay, p.ID)
+			}
+		}
+		return stay
+	}
+	if got := prune(); !slices.Equal(got, []string{newest, base}) {
+		t.Errorf("beside the migration %q stay, want the newest point and the migration's, %q", got, []string{newest, base})
+	}
+	b.Must(t, "INSERT INTO sales.orders VALUES ('2026-01-20', 7, 'Lyon', 70)")
+	m.send(spec.UpdateSwitch)
+	out, err := m.ended()
+	if err != nil || !out.Switched || out.Rounds[1].BackedUp != 1 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	m.sameOnBoth(salesTables...)
+	if got := prune(); !slices.Equal(got, []string{out.Point}) {
+		t.Errorf("after the migration %q stay, want the newest point %s", got, out.Point)
+	}
+}
+
 // Before 3.1 nothing tells the schema of what was backed up: each round is full, and what is loaded meanwhile is seen all the same.
 func TestAMigrationFromAnOldVersion(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{Version: "2.5.22-a1b2c3d"})
 	other := b.AddCluster(t, otherCluster, testbed.Options{})
 	b.StartWorker(t)
@@ -234,6 +295,7 @@ func TestAMigrationFromAnOldVersion(t *testing.T) {
 }
 
 func TestAnAbortedMigrationLeavesTheSourceAsItIs(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	other := b.AddCluster(t, otherCluster, testbed.Options{})
 	b.StartWorker(t)

@@ -33,6 +33,7 @@ func (s *stage) half() {
 // TestABrokenCommitIsMended: whoever or whatever breaks a RESTORE over existing data off in COMMITTING, the same RESTORE is
 // run again at once.
 func TestABrokenCommitIsMended(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{Heartbeat: time.Second, Patience: 20})
 	b.StartWorker(t)
 	for i, c := range []struct {
@@ -162,6 +163,7 @@ func leftBeside(t *testing.T, b *testbed.Bed, db string) (left []string) {
 // TestACommitThatCannotBeMended: every attempt is broken off. The run says what the data is in, and the statement that it
 // names mends it.
 func TestACommitThatCannotBeMended(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{Heartbeat: time.Second})
 	b.StartWorker(t)
 	s := newStage(t, b, "torn")
@@ -202,10 +204,36 @@ func TestACommitThatCannotBeMended(t *testing.T) {
 		t.Errorf("after the statement tables are %s", got)
 	}
 	s.loadable()
+
+	if len(leftBeside(t, b, s.db)) == 0 || s.infos() != 2 {
+		t.Errorf("the statement's own __info and __meta are gone: %q, %d __info in the snapshot", leftBeside(t, b, s.db), s.infos())
+	}
+	short := spec.Prune{Policy: spec.Retention{KeepLast: 1}, Grace: spec.Duration(time.Millisecond), DebrisAfter: spec.Duration(time.Millisecond)}
+	for range 2 { // the first marks, the second deletes
+		runPrune(t, b, short)
+	}
+	if left := leftBeside(t, b, s.db); len(left) > 0 || s.infos() != 1 {
+		t.Errorf("after two prunes %q are left, and %d __info in the snapshot", left, s.infos())
+	}
+}
+
+// infos counts the __info files of the stage's snapshot.
+func (s *stage) infos() (n int) {
+	s.Helper()
+	for o, err := range s.Store.List(s.Context(), "") {
+		if err != nil {
+			s.Fatal(err)
+		}
+		if strings.Contains(o.Key, "__ss_sk_"+s.db+"_") && strings.Contains(o.Key, "/__info_") {
+			n++
+		}
+	}
+	return n
 }
 
 // TestLoadsAndOverwrite: a load that is committed and not visible is waited for, never restored over.
 func TestLoadsAndOverwrite(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{Heartbeat: time.Second, Patience: 4})
 	b.StartWorker(t)
 	commit := func(s *stage) (publish func()) {
@@ -351,6 +379,7 @@ func (s *stage) pending() string {
 
 // TestOverwriteKeepsAWayBack: what is overwritten or replaced is backed up first, and undo restores it.
 func TestOverwriteKeepsAWayBack(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	s := newStage(t, b, "back")
