@@ -58,6 +58,7 @@ func recordMissing(t *testing.T) {
 	t.Run("composed", func(t *testing.T) { newRecorder(t, testbed.Options{}).composed() })
 	t.Run("verifications", recordVerifications)
 	t.Run("a long verification", recordLongVerification)
+	t.Run("pieces", func(t *testing.T) { newRecorder(t, testbed.Options{}).pieces() })
 	t.Run("prunes", recordPrunes)
 	t.Run("mirrors", func(t *testing.T) {
 		newRecorder(t, testbed.Options{Mirrors: []testbed.Repository{{Name: "mirror", YAML: "location: file://" + t.TempDir()}}}).mirrors()
@@ -281,6 +282,23 @@ func (r *recorder) composed() {
 
 // repositories creates, checks and drops one. A check that finds something missing, and a cancelled one, clean up too.
 func (r *recorder) repositories() {
+// pieces restores a unit that fails as a whole because of one partition: what was composed for it serves its pieces.
+func (r *recorder) pieces() {
+	r.wait(r.backup("scattered", spec.Backup{Include: []string{"sales"}, Limits: spec.Limits{MaxPartitionsPerUnit: 1}}), "")
+	heal := r.Sim.FailTasks(starrockssim.Fault{Type: "DOWNLOAD", Database: "sales3", Table: "orders", Partition: "p2", Times: -1, Error: "disk is broken"})
+	r.Sim.OnState(func(database, kind, state string) {
+		if database == "sales3" && kind == "RESTORE" && state == "CANCELLED" {
+			heal()
+		}
+	})
+	run := r.restore("pieces", spec.Restore{Rename: map[string]string{"sales": "sales3"}})
+	r.wait(run, "")
+	if n := len(r.Sim.Accepted("RESTORE")); n != 3 {
+		r.t.Fatalf("%d RESTORE statements, want one of the whole and one of each piece", n)
+	}
+	r.save("DatabaseJob/v6-restore-pieces", r.jobs(run)[0])
+}
+
 	at := spec.CheckRepository{Cluster: testbed.ClusterName, Repository: "own"}
 	id, database := spec.RepositoryID(at.Cluster, at.Repository), restorepoint.ScratchDatabase(at.Cluster, at.Repository)
 	run := r.start(spec.CreateRepositoryWorkflow, id, spec.CreateRepository{Cluster: at.Cluster, Repository: at.Repository})

@@ -40,6 +40,7 @@ var recorded = []string{
 	"Backup/v2-scheduled", // named by the time that it was due
 	"Restore/v2-composed", "DatabaseJob/v2-restore-composed", "Export/v1-exported",
 	"Inspect/v1-points",
+	"DatabaseJob/v6-restore-pieces", // of a composed unit
 	"CreateRepository/v1-created", "DropRepository/v1-dropped",
 	"CheckRepository/v1-without-scratch", "CheckRepository/v1-ok", "CheckRepository/v1-missing", "CheckRepository/v1-cancelled",
 	"Verify/v1-ok", "Verify/v1-damaged", "Verify/v1-repaired", "Verify/v1-continued-1", "Verify/v1-continued-2",
