@@ -170,7 +170,7 @@ func (w *tableWork) standsInTheWay(ctx context.Context) (string, error) {
 // look reads the restored table from the catalog, and counts rows where the manifest knows them.
 func (w *tableWork) look(ctx context.Context, want restorepoint.Table) (restorepoint.Restored, error) {
 	fe := w.cluster.FE
-	got := restorepoint.Restored{Live: !w.beside()}
+	got := restorepoint.Restored{Live: !w.beside(), Kept: w.table.Action == spec.ActionAdd || w.table.Action == spec.ActionOverwrite}
 	id, err := tableID(ctx, fe, w.plan.Database, w.table.As)
 	if err != nil {
 		return got, err

@@ -14,6 +14,8 @@ type Restored struct {
 	DDL  string // SHOW CREATE TABLE; "" if it could not be read
 	// OtherVersion says that another minor version of StarRocks prints it than the one that was backed up.
 	OtherVersion bool
+	// Kept says that the table was there before and keeps its definition: partitions were added to it, or overwritten.
+	Kept bool
 }
 
 // RestoredPartition is one partition of a restored table.
@@ -119,6 +121,9 @@ func (p *Proof) definition(want Table, got Restored) {
 		names = append(names, w.Name)
 	}
 	p.DDL = CompareDDL(want.DDL, got.DDL, names, got.OtherVersion)
+	if got.Kept {
+		p.DDL.noteBuckets()
+	}
 	for _, l := range p.DDL.Differences {
 		p.differ("", "definition", orNothing(l.Want), orNothing(l.Got))
 	}

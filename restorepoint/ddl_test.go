@@ -88,3 +88,25 @@ func TestManyDifferentLinesAreComparedInBoundedTime(t *testing.T) {
 		t.Errorf("%d lines", len(lines))
 	}
 }
+
+// TestTheBucketsOfATableThatStays: the number in the definition is for partitions to come. Of a new table it is what was
+// restored, and how rows are spread is so everywhere.
+func TestTheBucketsOfATableThatStays(t *testing.T) {
+	const of = "CREATE TABLE `t` (\n  `k` bigint(20) NOT NULL\n) ENGINE=OLAP\nDUPLICATE KEY(`k`)\nDISTRIBUTED BY HASH(`k`) BUCKETS 1"
+	for _, c := range []struct {
+		name, got     string
+		kept, differs bool
+		noted         int
+	}{
+		{"it stays", strings.Replace(of, "BUCKETS 1", "BUCKETS 12", 1), true, false, 1},
+		{"it is new", strings.Replace(of, "BUCKETS 1", "BUCKETS 12", 1), false, true, 0},
+		{"it stays, spread in another way", strings.Replace(of, "HASH(`k`) BUCKETS 1", "RANDOM BUCKETS 1", 1), true, true, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := Prove(Table{Name: "t", DDL: of}, Restored{ID: 7, DDL: c.got, Live: true, Kept: c.kept}, 0, false)
+			if p.Proven() == c.differs || len(p.DDL.Noted) != c.noted {
+				t.Errorf("proven %t: %+v", p.Proven(), p.DDL)
+			}
+		})
+	}
+}
