@@ -58,6 +58,11 @@ func (c *cli) backupPrune() *cobra.Command {
 }
 
 func (c *cli) prune(ctx context.Context, in spec.Prune, flags runFlags, yes bool) error {
+	if flags.specFile == "" {
+		if err := whatStays(in); err != nil {
+			return err
+		}
+	}
 	if err := c.load(flags, &in); err != nil {
 		return err
 	}
@@ -80,6 +85,19 @@ func (c *cli) prune(ctx context.Context, in spec.Prune, flags runFlags, yes bool
 		return err
 	}
 	return c.showPrune(result, err, in)
+}
+
+// whatStays refuses flags that say neither what stays nor what goes, or both.
+func whatStays(in spec.Prune) error {
+	rules := in.Policy
+	rules.TimeZone = ""
+	switch none := rules == (spec.Retention{}); {
+	case none && len(in.Points) == 0:
+		return usagef("say what stays, with --keep-last, --hourly, --daily, --weekly, --monthly, --yearly or --min-age, or what goes, with --point")
+	case !none && len(in.Points) > 0:
+		return usagef("--point names what goes: leave --keep-last and the other rules out")
+	}
+	return nil
 }
 
 // planPrune shows what would be done: as data, if that is all that is wanted.

@@ -85,7 +85,7 @@ func (m Migrate) Validate() error {
 		p.checkName("to", m.To, true)
 		p.checkName("repository", m.Repository, true)
 		if m.From != "" && m.From == m.To {
-			p.add(`fields "from" and "to" name the same cluster; use a restore with rename to copy within one`)
+			p.add(`field "from" and field "to" name the same cluster; use a restore with rename to copy within one`)
 		}
 		p.checkOneOf("onExisting", m.OnExisting, OnExistingFail, OnExistingSwap)
 		p.checkOneOf("fingerprint", m.Fingerprint, FingerprintSample, FingerprintFull)
