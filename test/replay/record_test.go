@@ -54,11 +54,13 @@ func recordMissing(t *testing.T) {
 		}).repositories()
 	})
 	t.Run("incremental and migration", func(t *testing.T) { newRecorder(t, testbed.Options{}, "dr").migrations() })
-	t.Run("scheduled", func(t *testing.T) { newRecorder(t, testbed.Options{}).scheduled() })
+	t.Run("scheduled", func(t *testing.T) {
+		newRecorder(t, testbed.Options{Mirrors: []testbed.Repository{{Name: "mirror", YAML: "location: file://" + t.TempDir()}}}).scheduled()
+	})
 	t.Run("composed", func(t *testing.T) { newRecorder(t, testbed.Options{}).composed() })
+	t.Run("pieces", func(t *testing.T) { newRecorder(t, testbed.Options{}).pieces() })
 	t.Run("verifications", recordVerifications)
 	t.Run("a long verification", recordLongVerification)
-	t.Run("pieces", func(t *testing.T) { newRecorder(t, testbed.Options{}).pieces() })
 	t.Run("prunes", recordPrunes)
 	t.Run("mirrors", func(t *testing.T) {
 		newRecorder(t, testbed.Options{Mirrors: []testbed.Repository{{Name: "mirror", YAML: "location: file://" + t.TempDir()}}}).mirrors()
@@ -280,8 +282,6 @@ func (r *recorder) composed() {
 	r.save("Export/v1-exported", run)
 }
 
-// repositories creates, checks and drops one. A check that finds something missing, and a cancelled one, clean up too.
-func (r *recorder) repositories() {
 // pieces restores a unit that fails as a whole because of one partition: what was composed for it serves its pieces.
 func (r *recorder) pieces() {
 	r.wait(r.backup("scattered", spec.Backup{Include: []string{"sales"}, Limits: spec.Limits{MaxPartitionsPerUnit: 1}}), "")
@@ -299,6 +299,8 @@ func (r *recorder) pieces() {
 	r.save("DatabaseJob/v6-restore-pieces", r.jobs(run)[0])
 }
 
+// repositories creates, checks and drops one. A check that finds something missing, and a cancelled one, clean up too.
+func (r *recorder) repositories() {
 	at := spec.CheckRepository{Cluster: testbed.ClusterName, Repository: "own"}
 	id, database := spec.RepositoryID(at.Cluster, at.Repository), restorepoint.ScratchDatabase(at.Cluster, at.Repository)
 	run := r.start(spec.CreateRepositoryWorkflow, id, spec.CreateRepository{Cluster: at.Cluster, Repository: at.Repository})

@@ -37,10 +37,11 @@ var recorded = []string{
 	"Restore/v3-proof-stored", "Restore/v3-native-snapshot",
 	"Adopt/v1-adopted",
 	"Drill/v1-ok", "Drill/v1-cancelled",
-	"Backup/v2-scheduled", // named by the time that it was due
+	"Backup/v2-scheduled",                     // named by the time that it was due
+	"Prune/v2-scheduled", "Copy/v2-scheduled", // hand over to the one run of their stores
 	"Restore/v2-composed", "DatabaseJob/v2-restore-composed", "Export/v1-exported",
-	"Inspect/v1-points",
 	"DatabaseJob/v6-restore-pieces", // of a composed unit
+	"Inspect/v1-points",
 	"CreateRepository/v1-created", "DropRepository/v1-dropped",
 	"CheckRepository/v1-without-scratch", "CheckRepository/v1-ok", "CheckRepository/v1-missing", "CheckRepository/v1-cancelled",
 	"Verify/v1-ok", "Verify/v1-damaged", "Verify/v1-repaired", "Verify/v1-continued-1", "Verify/v1-continued-2",

@@ -10,18 +10,26 @@ import (
 	"starkeep/workflows/spec"
 )
 
-// scheduled records a backup that a schedule makes up for: its point is named by the time that it was due.
+// scheduled records what schedules start: a backup that is made up for, whose point is named by the time that it was due, and
+// a prune and a copy, which hand over to the one run of their stores.
 func (r *recorder) scheduled() {
+	r.save("Backup/v2-scheduled", r.due("recorded", spec.BackupWorkflow, spec.Backup{Cluster: testbed.ClusterName, Repository: testbed.RepositoryName, Include: []string{"web"}}))
+	r.save("Prune/v2-scheduled", r.due("prunes", spec.PruneWorkflow, spec.Prune{Cluster: testbed.ClusterName, Where: testbed.RepositoryName, Policy: spec.Retention{KeepLast: 1}}))
+	r.save("Copy/v2-scheduled", r.due("copies", spec.CopyWorkflow, spec.Copy{Cluster: testbed.ClusterName, From: testbed.RepositoryName, To: "mirror"}))
+}
+
+// due has a schedule catch up with one run, and waits for its end.
+func (r *recorder) due(name, workflow string, in any) execution {
+	w, _ := spec.ScheduledBy(workflow)
 	handle, err := r.Client.ScheduleClient().Create(r.t.Context(), client.ScheduleOptions{
-		ID: "recorded", Spec: client.ScheduleSpec{CronExpressions: []string{"0 0 1 1 *"}}, Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
-		Action: &client.ScheduleWorkflowAction{ID: spec.BackupID(testbed.ClusterName, "recorded"), Workflow: spec.BackupWorkflow, TaskQueue: spec.TaskQueue,
-			Args: []any{spec.Backup{Cluster: testbed.ClusterName, Repository: testbed.RepositoryName, Include: []string{"web"}}}},
+		ID: name, Spec: client.ScheduleSpec{CronExpressions: []string{"0 0 1 1 *"}}, Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
+		Action: &client.ScheduleWorkflowAction{ID: w.Key + "/" + testbed.ClusterName + "/" + name, Workflow: workflow, TaskQueue: spec.TaskQueue, Args: []any{in}},
 	})
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	due := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	err = handle.Backfill(r.t.Context(), client.ScheduleBackfillOptions{Backfill: []client.ScheduleBackfill{{Start: due.Add(-time.Minute), End: due.Add(time.Minute)}}})
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	err = handle.Backfill(r.t.Context(), client.ScheduleBackfillOptions{Backfill: []client.ScheduleBackfill{{Start: at.Add(-time.Minute), End: at.Add(time.Minute)}}})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -37,5 +45,5 @@ func (r *recorder) scheduled() {
 		return run.id != ""
 	})
 	r.wait(run, "")
-	r.save("Backup/v2-scheduled", run)
+	return run
 }
