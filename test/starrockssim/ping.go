@@ -44,7 +44,10 @@ func (c *Cluster) PingRepositories() {
 
 // ping only looks whether the repository's directory is there.
 func (c *Cluster) ping(r *repository) string {
-	there, err := r.has(c.ctx, r.root)
+	there, err := r.has(c.ctx, r.root+"__repo_info") // a short list, for what is there nearly always
+	if err == nil && !there {
+		there, err = r.has(c.ctx, r.root)
+	}
 	path := r.path(r.root)
 	if there {
 		return ""
