@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
@@ -36,7 +35,7 @@ func runRestore(t *testing.T, b *testbed.Bed, in spec.Restore) (spec.RestoreResu
 
 func execute(t *testing.T, b *testbed.Bed, workflow, id string, in, out any) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	run, err := b.Client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: spec.TaskQueue}, workflow, in)
 	if err != nil {
@@ -91,6 +90,7 @@ func contents(b *testbed.Bed, tables ...[2]string) map[string]string {
 var salesTables = [][2]string{{"sales", "orders"}, {"sales", "customers"}, {"web", "hits"}}
 
 func TestDroppedDatabasesComeBackEqual(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	sales(t, b)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
@@ -96,7 +95,7 @@ func (s *stage) start(kind string) client.WorkflowRun {
 // end says how a workflow ended: "completed", "completed, cancel requested", "canceled", "terminated", or its error's type.
 func (s *stage) end(run client.WorkflowRun) string {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(s.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(s.Context(), limit)
 	defer cancel()
 	var out struct{ CancelRequested bool }
 	err := run.Get(ctx, &out)
@@ -142,7 +141,7 @@ func (s *stage) state(kind string) string {
 // until polls for a condition.
 func (s *stage) until(what string, ok func() bool) {
 	s.Helper()
-	if !poll(time.Minute, ok) {
+	if !poll(ok) {
 		s.Fatalf("gave up waiting for %s; the jobs are %v %v", what, s.row("BACKUP"), s.row("RESTORE"))
 	}
 }

@@ -63,6 +63,7 @@ const refusedInCommit = "a cancel was asked for in COMMIT"
 // TestInterruptions goes through real Temporal: cancel by state, terminate of the parent and of the DatabaseJob, workers
 // that come and go.
 func TestInterruptions(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{Heartbeat: time.Second, Patience: 20})
 	w := &workers{T: t, bed: b}
 	w.start()
@@ -126,6 +127,7 @@ func (s *stage) running() bool {
 
 // TestPause lets the running unit finish and starts no other until resume.
 func TestPause(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{Heartbeat: time.Second, Patience: 20})
 	b.StartWorker(t)
 	s := newStage(t, b, "p")

@@ -99,6 +99,7 @@ func (c checkCase) profile(t *testing.T, server *storagetest.IAMServer) (testbed
 
 // TestCheckFindsWhatIsMissing gives FE, BEs and worker fewer rights than they need, by policies that a server enforces.
 func TestCheckFindsWhatIsMissing(t *testing.T) {
+	t.Parallel()
 	server := storagetest.StartS3IAM(t)
 	var repositories []testbed.Repository
 	var users []storagetest.IAMUser
@@ -226,6 +227,7 @@ func databases(t *testing.T, b *testbed.Bed) []string {
 }
 
 func TestCheckNamesTheBEThatDoesNotReachTheStore(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{Patience: 6})
 	b.StartWorker(t)
 	in := spec.CheckRepository{Cluster: testbed.ClusterName, Repository: testbed.RepositoryName, Scratch: true}
@@ -260,6 +262,7 @@ func TestCheckNamesTheBEThatDoesNotReachTheStore(t *testing.T) {
 // TestCheckLeavesNothing interrupts a check in the middle of a BACKUP or RESTORE. What a cancelled one has made is gone at
 // once; what one that was terminated has left, the next one removes.
 func TestCheckLeavesNothing(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{Patience: 20})
 	b.StartWorker(t)
 	in := spec.CheckRepository{Cluster: testbed.ClusterName, Repository: testbed.RepositoryName, Scratch: true}

@@ -98,6 +98,7 @@ var tabletInKey = regexp.MustCompile(`/__part_(\d+)/__idx_\d+/__(\d+)/`)
 // TestADamagedRepositoryIsRefusedBeforeAnyRestore: each kind of damage, found before a RESTORE is sent, with the place
 // named; and after it is mended the same restore goes through.
 func TestADamagedRepositoryIsRefusedBeforeAnyRestore(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	d := depot{b, t}
@@ -204,6 +205,7 @@ func pairOfOneSize(objects map[string][]byte, keys []string) [2]string {
 // TestARestoreThatRestoredNothingIsCalledFailed: a local active materialized view of the name makes RESTORE say
 // FINISHED with nothing done. It comes into being after the plan, which would refuse it.
 func TestARestoreThatRestoredNothingIsCalledFailed(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	sales(t, b)

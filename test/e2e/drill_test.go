@@ -48,6 +48,7 @@ func nothingOfDrills(t *testing.T, b *testbed.Bed) {
 
 // TestDrills: every table has its turn, live tables are not touched, nothing is left, and the restore point says how it went.
 func TestDrills(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{Patience: 6}) // tasks are held on purpose
 	b.StartWorker(t)
 	sales(t, b)

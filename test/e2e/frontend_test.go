@@ -22,6 +22,7 @@ type feRow struct {
 
 // TestOnlyFERestarts in the middle of a run: the same Backup or Restore completes by itself.
 func TestOnlyFERestarts(t *testing.T) {
+	t.Parallel()
 	killLeader(t, 1, []feRow{
 		{"BACKUP", "SNAPSHOTING", "BACKUP, CANCEL BACKUP, BACKUP"},
 		{"BACKUP", "UPLOADING", "BACKUP"},
@@ -33,6 +34,7 @@ func TestOnlyFERestarts(t *testing.T) {
 
 // TestLeaderChanges in the middle of a run of three FEs.
 func TestLeaderChanges(t *testing.T) {
+	t.Parallel()
 	killLeader(t, 3, []feRow{
 		{"BACKUP", "PENDING", "BACKUP, CANCEL BACKUP, BACKUP"},
 		{"BACKUP", "UPLOAD_INFO", "BACKUP, CANCEL BACKUP, BACKUP"},

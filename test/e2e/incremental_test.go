@@ -39,6 +39,7 @@ func changes(out spec.BackupResult) map[string]string {
 }
 
 func TestAnIncrementalBackupMovesWhatHasChanged(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	wide(t, b, 100)
@@ -97,6 +98,7 @@ func TestAnIncrementalBackupMovesWhatHasChanged(t *testing.T) {
 
 // What looks unchanged by name and version and is not, and what looks changed: each in a table of its own.
 func TestAnIncrementalBackupSeesThroughDisguises(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	const ddl = " (dt DATE NOT NULL, v BIGINT) DUPLICATE KEY(dt) PARTITION BY RANGE(dt) (PARTITION p1 VALUES LESS THAN ('2026-02-01'), PARTITION p2 VALUES LESS THAN ('2026-03-01')) DISTRIBUTED BY HASH(dt) BUCKETS 1 PROPERTIES(\"replication_num\"=\"1\")"

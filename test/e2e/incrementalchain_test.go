@@ -15,6 +15,7 @@ import (
 // between. Each is restored by one RESTORE, composed of the native snapshots that hold its parts, while no other manifest
 // is there.
 func TestEachPointOfAChainIsRestoredAlone(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	for _, sql := range []string{
@@ -73,6 +74,7 @@ func TestEachPointOfAChainIsRestoredAlone(t *testing.T) {
 
 // TestAPointOfNamedPartitionsLeavesTheOthers: the whole table is asked for, and of it there are two partitions.
 func TestAPointOfNamedPartitionsLeavesTheOthers(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	partitioned(t, b)

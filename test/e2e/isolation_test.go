@@ -57,6 +57,7 @@ func movedBytes(t *testing.T, b *testbed.Bed) int64 {
 }
 
 func TestOneBadPartitionFailsAlone(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		state string
 		fault starrockssim.Fault

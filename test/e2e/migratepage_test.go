@@ -28,6 +28,7 @@ func pageCommands(t *testing.T, page string, here ...string) map[string][]string
 
 // TestTheMigrationPageIsFollowed does what a reader of docs/migrate.md does, and looks at what is printed.
 func TestTheMigrationPageIsFollowed(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	other := b.AddCluster(t, "new", testbed.Options{})
 	b.StartWorker(t)

@@ -44,7 +44,7 @@ func holdsPoint(t *testing.T, store storage.Store, point string) bool {
 // copyEnded waits until no copy runs.
 func copyEnded(t *testing.T, b *testbed.Bed) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	_ = b.Client.GetWorkflow(ctx, spec.CopyID(testbed.ClusterName, testbed.RepositoryName, mirrorName), "").Get(ctx, nil)
 	if ctx.Err() != nil {
@@ -55,6 +55,7 @@ func copyEnded(t *testing.T, b *testbed.Bed) {
 // A backup's mirror has the whole point, and another cluster with another repository is restored from it alone, when the
 // repository has nothing any more.
 func TestRestoreFromAMirror(t *testing.T) {
+	t.Parallel()
 	mirror, store := mirrorAt(t, t.TempDir())
 	own := testbed.NewRepository("own", storage.Config{Location: "file://" + filepath.ToSlash(t.TempDir())})
 	direct := testbed.NewRepository("from-dr", mirror.Store) // the mirror, as a cluster that reaches it sees it
@@ -194,6 +195,7 @@ func countIn(t *testing.T, at storage.Config, part string) (n int) {
 
 // A mirror that cannot be written is behind: no backup fails for it, and it gets everything when it is back.
 func TestAMirrorThatFails(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "mount")
 	mirror, store := mirrorAt(t, dir)
 	if err := os.WriteFile(dir, nil, 0o600); err != nil { // not mounted: a file is in the way
@@ -236,6 +238,7 @@ func TestAMirrorThatFails(t *testing.T) {
 
 // The limit of a copy that runs, here to HDFS, can be changed.
 func TestTheLimitOfACopyChangesWhileItRuns(t *testing.T) {
+	t.Parallel()
 	hdfs := storagetest.StartHDFS(t)
 	at := hdfs.Config(hdfs.Dir(t, "starkeep"), "starkeep")
 	store, err := storage.Open(t.Context(), at)

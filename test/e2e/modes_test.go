@@ -122,6 +122,7 @@ func (s *stage) uncommitted() string {
 // TestCancelOfEveryMode asks for a cancel while the FE's job stands in each state, for every mode: before COMMIT nothing
 // has changed, in COMMIT all is brought to its end, and no table is ever part old and part new.
 func TestCancelOfEveryMode(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{Heartbeat: 3 * time.Second, Patience: 20})
 	b.StartWorker(t)
 	t.Run("states", func(t *testing.T) {
@@ -172,6 +173,7 @@ func TestCancelOfEveryMode(t *testing.T) {
 // TestEveryModeOutlivesFailures holds a restore of each mode in each state, in a database of its own, and meanwhile the FE
 // and a BE die and come back and the store is out of reach. All come to their end, and no table is mixed.
 func TestEveryModeOutlivesFailures(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{Heartbeat: time.Second, Patience: 20})
 	b.StartWorker(t)
 	states := []string{"SNAPSHOTING", "DOWNLOADING", "COMMITTING"}

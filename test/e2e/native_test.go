@@ -38,6 +38,7 @@ func adopt(t *testing.T, b *testbed.Bed, label, timestamp string) (spec.AdoptRes
 // TestANativeSnapshotIsAdoptedAndRestored: a BACKUP typed by hand becomes a restore point; the tables come back from it by
 // a swap, under another database's name, and by naming the snapshot itself.
 func TestANativeSnapshotIsAdoptedAndRestored(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	sales(t, b)
@@ -161,6 +162,7 @@ func readReport(t *testing.T, b *testbed.Bed, out spec.RestoreResult) restorepoi
 
 // TestSnapshotsThatCannotBeAdopted: every kind of damage is refused with what to do, and nothing is written down.
 func TestSnapshotsThatCannotBeAdopted(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	d := depot{b, t}
@@ -245,6 +247,7 @@ func otherVersion(info string) string {
 
 // TestLatestBefore: latest~N counts complete points only, and says how many there are.
 func TestLatestBefore(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	sales(t, b)

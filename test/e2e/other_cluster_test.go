@@ -50,6 +50,7 @@ func repositoriesOf(t *testing.T, sim *starrockssim.Cluster) string {
 
 // What one cluster backed up comes back on another one, byte by byte, whether that knows the repository or not.
 func TestRestoreOnAnotherCluster(t *testing.T) {
+	t.Parallel()
 	b, other := twoClusters(t)
 	location := "s3a://" + b.S3.Bucket + "/backups"
 

@@ -61,6 +61,7 @@ func same(t *testing.T, got, want map[string]string) {
 
 // TestEveryKindOfTableComesBack: new and by swap, in one unit and in many (several native snapshots per table).
 func TestEveryKindOfTableComesBack(t *testing.T) {
+	t.Parallel()
 	for _, limits := range []spec.Limits{{}, {MaxPartitionsPerUnit: 3}} {
 		t.Run(fmt.Sprintf("units of at most %d partitions", limits.MaxPartitionsPerUnit), func(t *testing.T) {
 			b := testbed.Start(t, testbed.Options{})
@@ -104,6 +105,7 @@ func TestEveryKindOfTableComesBack(t *testing.T) {
 }
 
 func TestMissingRangePartitionsAreAddedToALiveTable(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	kinds(t, b)
@@ -147,6 +149,7 @@ func TestMissingRangePartitionsAreAddedToALiveTable(t *testing.T) {
 }
 
 func TestReplicationOfRestoredTables(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	b.Must(t, "CREATE DATABASE rep")
@@ -185,6 +188,7 @@ func TestReplicationOfRestoredTables(t *testing.T) {
 }
 
 func TestRestoreOfAPartialPoint(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	tables := kinds(t, b)

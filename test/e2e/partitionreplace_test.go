@@ -58,6 +58,7 @@ var partitionedTables = []string{"ranges", "lists", "automatic", "keyed", "numbe
 // TestExistingPartitionsAreReplaced: of every kind of table, mixed with partitions that are missing; what was not named
 // stays, and the table goes on as before.
 func TestExistingPartitionsAreReplaced(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	partitioned(t, b)
@@ -124,6 +125,7 @@ func TestExistingPartitionsAreReplaced(t *testing.T) {
 // TestAReplacementThatFailsChangesNothing: StarRocks refuses INSERT OVERWRITE; the live partitions are as they were, the
 // result says so, and where what was restored stands.
 func TestAReplacementThatFailsChangesNothing(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	partitioned(t, b)

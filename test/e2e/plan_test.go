@@ -10,6 +10,7 @@ import (
 
 // TestARunStopsWhereTheWorldIsNotThatOfItsPlan: the digest of a plan is what a run confirms.
 func TestARunStopsWhereTheWorldIsNotThatOfItsPlan(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	sales(t, b)
@@ -41,6 +42,7 @@ func TestARunStopsWhereTheWorldIsNotThatOfItsPlan(t *testing.T) {
 
 // TestARestoreThatFindsNoRoomDoesNotBegin: with numbers, and nothing touched.
 func TestARestoreThatFindsNoRoomDoesNotBegin(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	sales(t, b)

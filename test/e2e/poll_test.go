@@ -5,9 +5,12 @@ import (
 	"time"
 )
 
+// limit is for what comes sooner or later: nobody claims that it is quick, and the machine may be busy.
+const limit = 3 * time.Minute
+
 // poll asks until the answer is yes, and tells whether it was in time. It asks less and less often: the machine has others to
 // serve, first of all those that are waited for.
-func poll(limit time.Duration, met func() bool) bool {
+func poll(met func() bool) bool {
 	pause, deadline := 5*time.Millisecond, time.Now().Add(limit)
 	for !met() {
 		if time.Now().After(deadline) {
@@ -21,7 +24,7 @@ func poll(limit time.Duration, met func() bool) bool {
 
 func eventually(t *testing.T, what string, met func() bool) {
 	t.Helper()
-	if !poll(time.Minute, met) {
+	if !poll(met) {
 		t.Fatalf("waited in vain for %s", what)
 	}
 }

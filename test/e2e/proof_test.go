@@ -14,6 +14,7 @@ import (
 // TestAFingerprintSeesAChangedValue: one value of one row differs, the number of rows and every version agree. Without a
 // fingerprint nothing is seen; with one the restore ends with exit code 4, and the live table is not exchanged.
 func TestAFingerprintSeesAChangedValue(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	sales(t, b)
@@ -102,6 +103,7 @@ func undo(t *testing.T, b *testbed.Bed, out spec.RestoreResult) {
 // TestTheProofShowsTheLinesOfADefinitionThatDiffer: what RESTORE changes by itself is noted; a column that is not what it
 // was fails the proof.
 func TestTheProofShowsTheLinesOfADefinitionThatDiffer(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	sales(t, b)

@@ -75,6 +75,7 @@ var atOnce = []string{"--keep-last", "1", "--grace", "1ms"}
 // TestPruneOnTheCommandLine: what an operator sees of a prune, from the first look to the space that is free again, and
 // what stays whatever they ask for. A store that keeps what is deleted is told as one.
 func TestPruneOnTheCommandLine(t *testing.T) {
+	t.Parallel()
 	locked := storagetest.StartMinIO(t).Locked(t)
 	b := testbed.Start(t, testbed.Options{Repositories: []testbed.Repository{testbed.NewRepository("locked", locked.Config("held"))}})
 	b.StartWorker(t)

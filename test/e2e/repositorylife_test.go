@@ -14,6 +14,7 @@ import (
 // TestARepositoryWithPrintedPolicies creates a repository whose two users may do what `repo policy` prints and nothing
 // else, backs up into it, restores from it, and drops it when nobody uses it any more.
 func TestARepositoryWithPrintedPolicies(t *testing.T) {
+	t.Parallel()
 	server := storagetest.StartS3IAM(t)
 	worker, starrocks := server.User(t, "worker", ""), server.User(t, "starrocks", "")
 	r := testbed.NewRepository("least", worker.Config("deep/least"))

@@ -26,6 +26,7 @@ func onceAt(b *testbed.Bed, state string, do func()) {
 }
 
 func TestPartitionsDroppedBetweenPlanAndSubmitDoNotSpoilTheOthers(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	wide(t, b, 25)
@@ -60,6 +61,7 @@ func TestPartitionsDroppedBetweenPlanAndSubmitDoNotSpoilTheOthers(t *testing.T) 
 }
 
 func TestResumeWhenWhatIsMissingWasDropped(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	wide(t, b, 4)
@@ -85,6 +87,7 @@ func TestResumeWhenWhatIsMissingWasDropped(t *testing.T) {
 
 // An automatically partitioned table has a shadow partition that goes along with every backup of it.
 func TestResumeOfAnAutomaticallyPartitionedTable(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	b.Must(t, "CREATE DATABASE auto")

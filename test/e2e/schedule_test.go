@@ -137,6 +137,7 @@ func (c timed) due(schedule string, at time.Time, into any) {
 // TestSchedulesRunAndStatusTells: what the configuration schedules is applied and runs; a run that is made up for is named by
 // the time that it was due; status tells each goal that is missed, and why.
 func TestSchedulesRunAndStatusTells(t *testing.T) {
+	t.Parallel()
 	c := newTimed(t)
 	sales(t, c.Bed)
 	c.Must(t, "CREATE DATABASE nothing_in_it")
@@ -240,6 +241,7 @@ func (c timed) lags(point string) {
 
 // TestWhatChangedAndWhatItTakes: diff and usage read what real backups wrote.
 func TestWhatChangedAndWhatItTakes(t *testing.T) {
+	t.Parallel()
 	c := newTimed(t)
 	sales(t, c.Bed)
 	first, err := runBackup(t, c.Bed, spec.Backup{})

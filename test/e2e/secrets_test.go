@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -40,6 +39,7 @@ var canaries = []string{canaryPassword, canaryWrong, canaryUser, canaryDenied, c
 // TestSecretsAreSeenNowhere runs starkeep well and through its error paths, and searches histories, answers of Temporal
 // about running workflows, error texts and the worker's whole debug log for the secrets of the configuration.
 func TestSecretsAreSeenNowhere(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{Password: canaryPassword, S3User: canaryUser, Patience: 5})
 	g := &guarded{Bed: b, log: &output{}}
 	encoder := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
@@ -208,7 +208,7 @@ func damagedManifest(t *testing.T, g *guarded) {
 			t.Fatal(err)
 		}
 		id := g.start(t, spec.RestoreWorkflow, in)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
 		err := g.Client.GetWorkflow(ctx, id, "").Get(ctx, nil)
 		cancel()
 		if err == nil || errors.Is(err, context.DeadlineExceeded) {

@@ -17,6 +17,7 @@ import (
 // TestAWrongSpecIsRefusedBeforeAnythingIsTouched starts workflows as `temporal workflow start` does, with JSON that no
 // type of ours has checked.
 func TestAWrongSpecIsRefusedBeforeAnythingIsTouched(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	sales(t, b)

@@ -263,7 +263,7 @@ func (g *guarded) failureOf(t *testing.T, b broken, workflow string, in any) (ki
 	}
 	id := g.start(t, workflow, in)
 	g.failing(t, id)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	described, err := g.Client.DescribeWorkflowExecution(ctx, id, "")
 	if err != nil {
@@ -277,6 +277,6 @@ func (g *guarded) failureOf(t *testing.T, b broken, workflow string, in any) (ki
 	if err := g.Client.CancelWorkflow(ctx, id, ""); err != nil {
 		t.Fatal(err)
 	}
-	g.wait(t, id, canceled)
+	g.wait(t, id, canceled, b.kind) // an attempt that is under way has the last word
 	return kind, text
 }

@@ -96,6 +96,7 @@ func equal(t *testing.T, b *testbed.Bed, want map[string]string) {
 }
 
 func TestLiveTablesAreExchangedAndTheExchangeIsUndone(t *testing.T) {
+	t.Parallel()
 	b, before, after := damaged(t)
 	b.Must(t, "GRANT DELETE ON TABLE web.hits TO USER ann") // after the backup: the live grants count
 	out, err := runRestore(t, b, spec.Restore{})
@@ -143,6 +144,7 @@ func TestLiveTablesAreExchangedAndTheExchangeIsUndone(t *testing.T) {
 }
 
 func TestFinishDropsTheOldTablesByID(t *testing.T) {
+	t.Parallel()
 	b, before, _ := damaged(t)
 	out, err := runRestore(t, b, spec.Restore{})
 	if err != nil {
@@ -174,6 +176,7 @@ func TestFinishDropsTheOldTablesByID(t *testing.T) {
 
 // What would silently stop working by a swap is refused by name, all of it before anything is changed.
 func TestASwapThatWouldBreakSomethingIsRefused(t *testing.T) {
+	t.Parallel()
 	b, _, after := damaged(t)
 	for table, database := range map[string]string{"orders": "sales", "hits": "web"} {
 		if err := b.Sim.AddRoutineLoad(database, "kafka_"+table, table, "RUNNING"); err != nil {
@@ -215,6 +218,7 @@ func TestASwapThatWouldBreakSomethingIsRefused(t *testing.T) {
 }
 
 func TestRestoreUnderOtherNames(t *testing.T) {
+	t.Parallel()
 	b, before, after := damaged(t)
 	t.Run("onExisting rename", func(t *testing.T) {
 		out, err := runRestore(t, b, spec.Restore{OnExisting: spec.OnExistingRename, Include: []string{"sales"}})

@@ -178,6 +178,7 @@ func tablesAre(t *testing.T, b *testbed.Bed, step, database string, want map[str
 // TestEveryKindOfTableIsRestoredAsItWas: backed up, damaged, restored by swap, then loaded, overwritten, backed up and
 // restored again; and restored into another database.
 func TestEveryKindOfTableIsRestoredAsItWas(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	b.Must(t, "CREATE DATABASE kinds")
@@ -250,6 +251,7 @@ func tablesAreButDynamic(t *testing.T, b *testbed.Bed, step, database string, wa
 
 // The hidden partition of automatic tables is in every restored one: without it dynamic overwrites fail.
 func TestAutomaticTablesKeepTheirShadowPartition(t *testing.T) {
+	t.Parallel()
 	b := testbed.Start(t, testbed.Options{})
 	b.StartWorker(t)
 	b.Must(t, "CREATE DATABASE auto")

@@ -13,6 +13,7 @@ import (
 // TestVerifyOnTheCommandLine: a point that is whole, one that is damaged, and its repair from a second store, as an operator
 // sees them. What was repaired can be restored.
 func TestVerifyOnTheCommandLine(t *testing.T) {
+	t.Parallel()
 	copies := storage.Config{Location: "file://" + t.TempDir()}
 	b := testbed.Start(t, testbed.Options{Repositories: []testbed.Repository{testbed.NewRepository("copies", copies)}})
 	b.StartWorker(t)

@@ -59,6 +59,7 @@ var starrocksVersions = []string{"2.5.22-a1b2c3d", "3.1.10-a1b2c3d", "3.3.5-6d81
 // TestEveryVersionBacksUpAndRestores does with each what is done most: back up, swap damaged tables, undo, bring a dropped
 // one back, add a partition that is missing, restore into another database.
 func TestEveryVersionBacksUpAndRestores(t *testing.T) {
+	t.Parallel()
 	everyVersion(t, starrocksVersions, func(t *testing.T, v versioned) {
 		b, tables := v.Bed, []string{"days", "keyed", "plain", "days2"}
 		for _, sql := range []string{
@@ -158,6 +159,7 @@ func (v versioned) actions(t *testing.T, out spec.RestoreResult) {
 
 // What a version cannot do is refused in words that tell what to do, and takes nothing else along.
 func TestWhatAVersionCannotDoIsSaid(t *testing.T) {
+	t.Parallel()
 	everyVersion(t, starrocksVersions[1:3], func(t *testing.T, v versioned) {
 		v.Must(t, "CREATE DATABASE d")
 		v.Must(t, "CREATE TABLE d.l (city VARCHAR(20) NOT NULL) DUPLICATE KEY(city) PARTITION BY LIST(city) (PARTITION p VALUES IN ('Rome')) DISTRIBUTED BY HASH(city) BUCKETS 1"+once)

@@ -97,6 +97,7 @@ func damageShop(t *testing.T, b *testbed.Bed) {
 }
 
 func TestViewsComeBackWithTheirTables(t *testing.T) {
+	t.Parallel()
 	b := shop(t)
 	before := shopState(t, b, "shop", "stats")
 	backup, err := runBackup(t, b, spec.Backup{})
@@ -168,6 +169,7 @@ func TestViewsComeBackWithTheirTables(t *testing.T) {
 }
 
 func TestDroppedDatabasesComeBackWithTheirViews(t *testing.T) {
+	t.Parallel()
 	b := shop(t)
 	before := shopState(t, b, "shop", "stats")
 	if _, err := runBackup(t, b, spec.Backup{Include: []string{"shop", "stats"}}); err != nil {
