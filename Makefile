@@ -69,7 +69,7 @@ $(HDFS):
 	mvn -B -q -f deploy/hdfs/pom.xml dependency:copy-dependencies
 	@touch $@
 
-test: tools
+test: tools build
 	@go run ./test/house/check
 
 # One story again: go test ./test/adversarial -run 'TestAdversarialRestore/seed=17$$' -v, with STARKEEP_SEEDS for those past 30.
