@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -201,12 +202,19 @@ func (s *story) restore(disturbed bool) {
 	s.say("it ended %s: %v", o.ends, o.err)
 	s.counts.add("restore " + o.ends)
 	s.ends = append(s.ends, o.ends)
+	if o.ends == spec.ErrorProofFailed {
+		s.Errorf("nothing here makes StarRocks restore anything but what was backed up, and the proof failed: %v", o.err)
+	}
 	s.judgeLost(o)
 	s.lost = ""
 	mended := o.ends == spec.ErrorCommitInterrupted
 	if mended {
 		s.counts.add("restore CommitInterrupted, mended")
 		o = s.mend(r, o)
+	}
+	if late := s.seenTooLate(r, o); len(late) > 0 {
+		s.counts.add("loads seen too late, restored once more by swap")
+		mended, o = true, s.onceMore(r, o, late)
 	}
 	loaded := len(s.came) > 0
 	s.judge(r, o)
@@ -270,7 +278,11 @@ func (s *story) mend(r request, o outcome) outcome {
 	if len(o.out.Interrupted) == 0 {
 		s.Errorf("CommitInterrupted names nothing: %v", o.err)
 	}
-	s.byHand += len(o.out.Interrupted)
+	for _, i := range o.out.Interrupted {
+		if !strings.HasPrefix(i.State, "restored") {
+			s.byHand++
+		}
+	}
 	in := r.in
 	if slices.ContainsFunc(o.out.Interrupted, func(i spec.InterruptedCommit) bool { return len(i.Loads) > 0 }) {
 		in.OnExisting, in.ConfirmOverwrite = spec.OnExistingSwap, false
@@ -290,4 +302,45 @@ func (s *story) mend(r request, o outcome) outcome {
 		s.Errorf("what was interrupted in COMMIT is not mended by the same restore: %v", again.err)
 	}
 	return again
+}
+
+// tooLate is the warning of a RESTORE in place that nobody had looked at loads for in time. It names the tables.
+var tooLate = regexp.MustCompile(`^(\S+): the job came to \w+ before loads could be looked at: one into (.+) that was committed before may come back`)
+
+// seenTooLate lists the overwritten tables into which a load came and for which the result has that warning.
+func (s *story) seenTooLate(r request, o outcome) (list []*target) {
+	for _, t := range r.targets {
+		warned := slices.ContainsFunc(o.out.Warnings, func(w string) bool {
+			says := tooLate.FindStringSubmatch(w)
+			return says != nil && says[1] == databaseOf(t.name) && slices.Contains(strings.Split(says[2], ", "), tableOf(t.name))
+		})
+		if warned && t.way == "overwrite" && len(s.came[t.name]) > 0 {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// onceMore does for some tables what the warning says, and puts what came of it in the place of what the result said of them.
+func (s *story) onceMore(r request, o outcome, late []*target) outcome {
+	s.Helper()
+	in := r.in
+	in.Point, in.OnExisting, in.ConfirmOverwrite = r.point.id, spec.OnExistingSwap, false
+	for _, t := range r.targets {
+		if !slices.Contains(late, t) {
+			in.Exclude = append(slices.Clip(in.Exclude), t.from)
+			continue
+		}
+		t.torn = true
+		t.decide(in.OnExisting)
+		o.out.Tables = slices.DeleteFunc(o.out.Tables, func(x spec.RestoredTable) bool { return t.is(x.Database, x.Table) })
+		o.out.Failed = slices.DeleteFunc(o.out.Failed, func(f spec.FailedPart) bool { return t.is(f.Database, f.Table) })
+		s.say("loads into %s were seen too late: once more, onExisting swap", t.name)
+	}
+	again := s.runRestore(in)
+	if again.ends != "completed" {
+		s.Errorf("what was overwritten while loads could not be seen is not restored by swap: %v", again.err)
+	}
+	o.out.Tables = append(o.out.Tables, again.out.Tables...)
+	return o
 }
