@@ -29,9 +29,11 @@ type OpenRun struct {
 	Base     string // restore point that it refers to by its input, if any
 }
 
-// usesSnapshots are the workflows that write native snapshots, or read restore points and then their snapshots.
+// usesSnapshots are the workflows that write native snapshots, or read restore points and then their snapshots. A Migrate
+// does so in backups and restores of its own; the points that it goes on from are found by their tag. Of verifications only
+// those count that repair: one that reads leaves out what goes meanwhile.
 var usesSnapshots = []string{spec.BackupWorkflow, spec.RestoreWorkflow, spec.DatabaseJobWorkflow, spec.ExportWorkflow, spec.AdoptWorkflow, spec.CopyWorkflow,
-	spec.DrillWorkflow, spec.CheckRepositoryWorkflow}
+	spec.DrillWorkflow, spec.CheckRepositoryWorkflow, spec.VerifyWorkflow}
 
 // snapshotRuns lists the open runs that may need native snapshots, of all clusters.
 func snapshotRuns(ctx context.Context) ([]OpenRun, error) {
@@ -48,9 +50,12 @@ func snapshotRuns(ctx context.Context) ([]OpenRun, error) {
 		if !open {
 			continue
 		}
-		base, err := baseOf(ctx, t, listed.Execution)
+		base, repairs, err := inputOf(ctx, t, listed.Execution)
 		if err != nil {
 			return nil, err
+		}
+		if listed.Type.GetName() == spec.VerifyWorkflow && !repairs {
+			continue
 		}
 		runs = append(runs, OpenRun{ID: listed.Execution.WorkflowId, Workflow: listed.Type.GetName(), Started: listed.StartTime.AsTime(), Base: base})
 	}
@@ -100,14 +105,14 @@ func isOpen(ctx context.Context, t client.Client, run *commonpb.WorkflowExecutio
 	return now.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
 }
 
-// baseOf reads from a run's input which restore point it takes over from; "" if it names none.
-func baseOf(ctx context.Context, t client.Client, run *commonpb.WorkflowExecution) (string, error) {
-	var in struct{ Base, Resume, Point string }
+// inputOf reads from a run's input which restore point it takes over from, "" if it names none, and whether it repairs.
+func inputOf(ctx context.Context, t client.Client, run *commonpb.WorkflowExecution) (base string, repairs bool, err error) {
+	var in struct{ Base, Resume, Point, RepairFrom string }
 	known, err := startedWith(ctx, t, run, &in)
 	if !known {
-		return "", err
+		return "", false, err
 	}
-	return cmp.Or(in.Base, in.Resume, in.Point), nil
+	return cmp.Or(in.Base, in.Resume, in.Point), in.RepairFrom != "", nil
 }
 
 // startedWith reads the input that a run was started with; false if it is of another form, or the run is gone.
