@@ -6,7 +6,7 @@ import (
 )
 
 // limit is for what comes sooner or later: nobody claims that it is quick, and the machine may be busy.
-const limit = 3 * time.Minute
+const limit = 5 * time.Minute
 
 // poll asks until the answer is yes, and tells whether it was in time. It asks less and less often: the machine has others to
 // serve, first of all those that are waited for.
