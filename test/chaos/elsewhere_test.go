@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"fmt"
-	"sync"
 	"testing"
 
 	"starkeep/test/starrockssim"
@@ -10,16 +9,15 @@ import (
 	"starkeep/workflows/spec"
 )
 
-// elsewhere is a second cluster, which one trial at a time has for itself: it knows one repository by name.
+// elsewhere is a lane's second cluster: it knows one repository by name.
 type elsewhere struct {
 	name    string
 	cluster *starrockssim.Cluster
-	mu      sync.Mutex
 }
 
-func openElsewhere(t *testing.T, b *testbed.Bed, o testbed.Options) *elsewhere {
+func openElsewhere(t *testing.T, b *testbed.Bed, o testbed.Options, name string) *elsewhere {
 	t.Helper()
-	e := &elsewhere{name: "dr"}
+	e := &elsewhere{name: name}
 	e.cluster = b.AddCluster(t, e.name, o)
 	if err := e.cluster.Exec(peopleOfBed); err != nil {
 		t.Fatal(err)
@@ -27,11 +25,9 @@ func openElsewhere(t *testing.T, b *testbed.Bed, o testbed.Options) *elsewhere {
 	return e
 }
 
-// unknown gives the second cluster to a trial, without the repository.
+// unknown has a trial take place on the second cluster, without the repository.
 func unknown(c *trial) {
 	e := c.lane.elsewhere
-	e.mu.Lock()
-	c.Cleanup(e.mu.Unlock)
 	c.sim = e.cluster
 	_ = e.cluster.Exec("DROP REPOSITORY " + testbed.RepositoryName) // an earlier trial's
 	c.created = len(e.cluster.Accepted(createReadOnly))

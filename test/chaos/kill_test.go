@@ -15,8 +15,8 @@ import (
 	"starkeep/test/testbed"
 )
 
-// killTimeout is how long a worker may take to come to its kill point.
-const killTimeout = 60 * time.Second
+// killTimeout is how long a worker may take to come to its kill point, on a machine that is busy with much else.
+const killTimeout = 3 * time.Minute
 
 // baseline is a scenario's run in which nobody died.
 type baseline struct {
@@ -31,7 +31,7 @@ type baseline struct {
 // repository's objects.
 func TestWorkerDies(t *testing.T) {
 	t.Parallel()
-	s := openSite(t, testbed.Options{}, 6)
+	s := openSite(t, testbed.Options{}, lanes)
 	all := s.baselines(t)
 	if missing := notRun(all); len(missing) > 0 {
 		t.Errorf("no scenario runs the activities %v: add one, or nobody knows what a crash in them does", missing)

@@ -54,9 +54,9 @@ func openSite(t *testing.T, o testbed.Options, count int) *site {
 	}
 	s := &site{bed: testbed.Start(t, o), lanes: make(chan *lane, count)}
 	s.bed.Must(t, peopleOfBed)
-	other := openElsewhere(t, s.bed, o)
 	for i, namespace := range o.Namespaces {
-		s.lanes <- &lane{bed: s.bed, namespace: namespace, client: s.bed.Dial(t, namespace), source: fmt.Sprintf("src%04d", i), elsewhere: other,
+		s.lanes <- &lane{bed: s.bed, namespace: namespace, client: s.bed.Dial(t, namespace), source: fmt.Sprintf("src%04d", i),
+			elsewhere:  openElsewhere(t, s.bed, o, fmt.Sprintf("else%04d", i)),
 			repository: fmt.Sprintf("own%d", i), directory: directories[i],
 			mirror: fmt.Sprintf("mirror%d", i), mirrored: mirrors[i]}
 	}

@@ -9,18 +9,19 @@ package chaos
 import (
 	"flag"
 	"os"
+	"strconv"
 	"testing"
 )
 
 // lanes is how many cases run at once. A case mostly waits for timeouts, so more than there are cores.
-const lanes = "6"
+const lanes = 10
 
 func TestMain(m *testing.M) {
 	if os.Getenv(envWorker) != "" {
 		os.Exit(workerMain())
 	}
 	flag.Parse()
-	if err := flag.Set("test.parallel", lanes); err != nil {
+	if err := flag.Set("test.parallel", strconv.Itoa(lanes)); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())

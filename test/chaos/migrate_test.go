@@ -13,7 +13,7 @@ import (
 	"starkeep/workflows/spec"
 )
 
-// moved makes tables at the source, and gives the second cluster to the trial.
+// moved makes tables at the source, and has the trial take place on the second cluster.
 func moved(c *trial) {
 	live(c)
 	unknown(c)

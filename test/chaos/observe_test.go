@@ -165,7 +165,7 @@ var differing = []struct {
 }
 
 func (c *trial) normal(text string) string {
-	text = strings.NewReplacer(c.database, "DATABASE", c.lane.source, "SOURCE", c.lane.wide, "WIDE", c.lane.mirror, "MIRROR").Replace(text)
+	text = strings.NewReplacer(c.database, "DATABASE", c.lane.source, "SOURCE", c.lane.wide, "WIDE", c.lane.mirror, "MIRROR", c.lane.elsewhere.name, "ELSEWHERE").Replace(text)
 	for _, d := range differing {
 		text = d.pattern.ReplaceAllString(text, d.with)
 	}

@@ -21,7 +21,7 @@ import (
 )
 
 // patience is how long a workflow may take although its worker was killed.
-const patience = 90 * time.Second
+const patience = 3 * time.Minute
 
 // scenario is work that must come out the same whoever dies in the middle of it.
 type scenario struct {

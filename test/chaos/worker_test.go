@@ -10,6 +10,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/worker"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
@@ -31,6 +32,7 @@ const (
 func workerMain() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	worker.SetBinaryChecksum("chaos") // the SDK would hash the whole binary, a quarter of all that a worker does here
 	if err := serve(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "worker:", err)
 		return 1

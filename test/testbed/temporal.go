@@ -104,7 +104,8 @@ func startServer(binary string, namespaces []string) (*server, error) {
 	_ = listener.Close()
 	args := []string{"server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", port, "--log-level", "error",
 		"--dynamic-config-value", "frontend.enableServerVersionCheck=false",
-		"--dynamic-config-value", "history.transferProcessorMaxPollRPS=1000", "--dynamic-config-value", "system.enableActivityEagerExecution=true"}
+		"--dynamic-config-value", "history.transferProcessorMaxPollRPS=1000", "--dynamic-config-value", "system.enableActivityEagerExecution=true",
+		"--dynamic-config-value", "matching.numTaskqueueReadPartitions=1", "--dynamic-config-value", "matching.numTaskqueueWritePartitions=1"}
 	for _, namespace := range namespaces {
 		args = append(args, "--namespace", namespace)
 	}
