@@ -221,6 +221,10 @@ func playFile(path, dir string, slower int) (r *fileReport) {
 	}
 	defer p.close()
 	p.patience = patience
+	tried, enough := tried, enough
+	if *update && explained(r.file) { // on a busy machine too what differs is to be what the reasons are for
+		tried, enough = 5*tried, 10*enough
+	}
 	if !r.scope.full {
 		p.patience, p.end = tried, time.Now().Add(enough)
 	}
