@@ -30,11 +30,28 @@ func (a *Activities) policy(repository string, purposes []string) (*spec.Policy,
 	case KindGCS:
 		err = place.gcsRole(p)
 	case KindHDFS:
-		place.hdfsCommands(p, starrocksUser(r))
+		place.hdfsCommands(p, hdfsOwner(r))
 	default:
 		place.fileCommands(p)
 	}
+	if notes := mirrorNotes[r.place().kindOf()]; r.mirror && notes != "" {
+		p.Notes = []string{notes}
+	}
 	return p, err
+}
+
+// mirrorNotes are for who makes the directory of a mirror.
+var mirrorNotes = map[Kind]string{
+	KindHDFS: "Run them as HDFS' superuser. WORKER_USER is hdfs.user of the profile: only workers go to a mirror.",
+	KindFile: "USER runs the worker: only workers go to a mirror.",
+}
+
+// hdfsOwner is the user whom the directory must belong to.
+func hdfsOwner(r *Repository) string {
+	if r.mirror {
+		return "WORKER_USER"
+	}
+	return starrocksUser(r)
 }
 
 // starrocksUser is the user name under which StarRocks goes to HDFS; "" if the profile says none.

@@ -304,3 +304,15 @@ func TestPoliciesOfOtherKinds(t *testing.T) {
 		})
 	}
 }
+
+func TestPoliciesOfMirrorsSpeakOfWorkersOnly(t *testing.T) {
+	for location, owner := range map[string]string{"hdfs://nn:8020/copies": "hdfs dfs -chown -R WORKER_USER hdfs://nn:8020/copies", "file:///srv/copies": "chown -R USER /srv/copies"} {
+		acts := activities.New(nil, nil, &activities.Mirror{Name: "dr", Location: location})
+		var out spec.InspectResult
+		(&bed{T: t, acts: acts}).must(&out, acts.Inspect, spec.Inspect{Read: spec.ReadPolicy, Repository: "dr"})
+		said := strings.Join(append(out.Policy.Commands, out.Policy.Notes...), "\n")
+		if !strings.Contains(said, owner) || !strings.Contains(said, "only workers go to a mirror") || strings.Contains(said, "FE") {
+			t.Errorf("%s:\n%s", location, said)
+		}
+	}
+}
