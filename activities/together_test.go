@@ -314,7 +314,7 @@ func (w *together) settle() {
 		r.end(err)
 		return err
 	}
-	for i := range 3 {
+	for i := range 4 { // what was offered to the mirror last is debris by the second one: marked, deleted, and then its mark goes
 		for _, where := range []string{"repo", "dr"} {
 			if err := do(spec.PruneWorkflow, fmt.Sprint("prune-", where, i), func(r *run) error { return r.prune(w.policy(where, 100)) }); err != nil {
 				w.Errorf("the prune of %s does not end: %v", where, err)
