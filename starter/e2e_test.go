@@ -44,8 +44,9 @@ func newRig(t *testing.T) *rig {
 		}
 		t.Skipf("no Temporal server at %s: run make tools", temporalPath)
 	}
-	r := &rig{binary: filepath.Join(t.TempDir(), "starkeep")}
-	if out, err := exec.Command("go", "build", "-o", r.binary, ".").CombinedOutput(); err != nil {
+	r := &rig{binary: filepath.Join("..", "bin", "starkeep")}
+	// As `make build` does: what is up to date there is not built again.
+	if out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", r.binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	server, err := testsuite.StartDevServer(t.Context(), testsuite.DevServerOptions{

@@ -11,8 +11,8 @@ import (
 const maxWorker = 45 << 20
 
 func TestTheWorkerIsSmall(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "starkeep-worker")
-	cmd := exec.Command("go", "build", "-ldflags", "-s -w", "-o", binary, "./worker")
+	binary := filepath.Join(root, "bin", "starkeep-worker")
+	cmd := exec.Command("go", "build", "-ldflags", "-s -w", "-o", "bin/starkeep-worker", "./worker") // as `make build` does
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build ./worker: %v\n%s", err, out)
