@@ -354,8 +354,8 @@ func (c *crowd) verify(h *house, rng *rand.Rand) {
 }
 
 func (c *crowd) restore(h *house, rng *rand.Rand) {
-	in := c.restoring([]string{"latest", "latest~1"}[rng.IntN(2)], "_"+h.name)
-	if rng.IntN(2) == 0 {
+	in := c.restoring("latest", "_"+h.name)
+	if rng.IntN(3) == 0 {
 		in.From = c.mirror
 	}
 	var out spec.RestoreResult
