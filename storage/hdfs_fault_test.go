@@ -18,6 +18,7 @@ import (
 // Faults of single processes, on one cluster of two NameNodes and three DataNodes: each test leaves it as the next one
 // takes it. Files have blocks of 1 MiB and three replicas.
 func TestHDFSFaults(t *testing.T) {
+	t.Parallel()
 	cluster := storagetest.StartHDFSCluster(t, 2, 3)
 	f := &hdfsFaults{cluster: cluster, dir: cluster.Dir(t, "alice")}
 	f.s = f.open(t, cluster.Config(f.dir, "alice"), time.Minute)

@@ -19,6 +19,7 @@ import (
 )
 
 func TestHDFSKeepsTheContract(t *testing.T) {
+	t.Parallel()
 	cluster := storagetest.StartHDFS(t)
 	storagetest.Contract(t, func(t *testing.T) storage.Store {
 		return open(t, cluster.Config(cluster.Dir(t, "alice"), "alice"))
@@ -26,6 +27,7 @@ func TestHDFSKeepsTheContract(t *testing.T) {
 }
 
 func TestHDFSUserWithoutRightsIsDenied(t *testing.T) {
+	t.Parallel()
 	cluster := storagetest.StartHDFS(t)
 	dir := cluster.Dir(t, "alice")
 	cluster.Chmod(t, dir, 0o700)
@@ -70,6 +72,7 @@ func TestHDFSLocationsAreChecked(t *testing.T) {
 }
 
 func TestHDFSMakesNothingButItsOwn(t *testing.T) {
+	t.Parallel()
 	cluster := storagetest.StartHDFS(t)
 	dir := cluster.Dir(t, "alice")
 	cluster.Chmod(t, dir, 0o770)
@@ -100,6 +103,7 @@ func TestHDFSMakesNothingButItsOwn(t *testing.T) {
 }
 
 func TestHDFSRemovesWhatKilledProcessesLeft(t *testing.T) {
+	t.Parallel()
 	cluster := storagetest.StartHDFS(t)
 	dir := cluster.Dir(t, "alice")
 	temp := dir + "/.starkeep-tmp"
@@ -128,6 +132,7 @@ func TestHDFSRemovesWhatKilledProcessesLeft(t *testing.T) {
 
 // HDFS sorts names by signed bytes and gives a directory where its name sorts. The contract's listing is by keys.
 func TestHDFSListsInTheOrderOfKeys(t *testing.T) {
+	t.Parallel()
 	cluster := storagetest.StartHDFS(t)
 	dir := cluster.Dir(t, "alice")
 	s := open(t, cluster.Config(dir, "alice"))
@@ -155,6 +160,7 @@ func TestHDFSListsInTheOrderOfKeys(t *testing.T) {
 
 // The library asks for a file's length first and for its blocks later.
 func TestHDFSReadOfAReplacedFileNeverMixes(t *testing.T) {
+	t.Parallel()
 	cluster := storagetest.StartHDFS(t)
 	s := open(t, cluster.Config(cluster.Dir(t, "alice"), "alice"))
 	stop := make(chan struct{})
@@ -201,6 +207,7 @@ func TestHDFSReadOfAReplacedFileNeverMixes(t *testing.T) {
 
 // HDFS's digest of a file has a form of its own for each number of blocks.
 func TestHDFSDigestsAreTheDataNodes(t *testing.T) {
+	t.Parallel()
 	cluster := storagetest.StartHDFS(t)
 	dir := cluster.Dir(t, "alice")
 	const blockSize = 64 << 10

@@ -17,6 +17,7 @@ import (
 // A writer that dies leaves one of these behind. Whatever it is, readers see a whole object or none, and the key can be
 // written by the next one, or is.
 func TestHDFSCommitSurvivesItsWriter(t *testing.T) {
+	t.Parallel()
 	cluster := storagetest.StartHDFS(t)
 	tests := []struct {
 		name string
@@ -100,6 +101,7 @@ func objectPath(s storage.Store, key string) string {
 // Each call of a Put loses its answer once: the n-th of all, for every n. The Put is carried out nevertheless, exactly
 // once, and says so.
 func TestHDFSPutSurvivesLostAnswers(t *testing.T) {
+	t.Parallel()
 	cluster := storagetest.StartHDFS(t)
 	proxy := storagetest.StartHDFSProxy(t, cluster)
 	for _, mode := range []storage.Mode{storage.Overwrite, storage.IfAbsent} {
@@ -157,6 +159,7 @@ func tempFiles(t *testing.T, cluster storagetest.HDFS, s storage.Store) []string
 
 // Between a writer's claim and his next step another writer comes and finishes what he began: he has won all the same.
 func TestHDFSCommitFinishedByAnotherIsTheWriters(t *testing.T) {
+	t.Parallel()
 	cluster := storagetest.StartHDFS(t)
 	proxy := storagetest.StartHDFSProxy(t, cluster)
 	dir := cluster.Dir(t, "alice")
@@ -189,6 +192,7 @@ func TestHDFSCommitFinishedByAnotherIsTheWriters(t *testing.T) {
 // HDFS may end a file without an error and not have its bytes. The file is exchanged behind Put's back, before it has moved
 // it into place.
 func TestHDFSPutBelievesOnlyWhatItHasReadBack(t *testing.T) {
+	t.Parallel()
 	cluster := storagetest.StartHDFS(t)
 	proxy := storagetest.StartHDFSProxy(t, cluster)
 	content := "written"
@@ -227,6 +231,7 @@ func TestHDFSPutBelievesOnlyWhatItHasReadBack(t *testing.T) {
 
 // Somebody removes each unfinished file while it is written: that the NameNode finds no such file says nothing about the key.
 func TestHDFSPutWhoseFileIsRemovedMeanwhileIsUnavailable(t *testing.T) {
+	t.Parallel()
 	cluster := storagetest.StartHDFS(t)
 	proxy := storagetest.StartHDFSProxy(t, cluster)
 	dir := cluster.Dir(t, "alice")
@@ -260,6 +265,7 @@ func exchange(t *testing.T, cluster storagetest.HDFS, name, content string) {
 // Writers race for one key again and again while a tenth of the answers is lost. At most one is told that it won, its
 // content is there, and a key that nobody won can still be written.
 func TestHDFSCommitHasOneWinnerWhateverIsLost(t *testing.T) {
+	t.Parallel()
 	cluster := storagetest.StartHDFS(t)
 	proxy := storagetest.StartHDFSProxy(t, cluster)
 	dir := cluster.Dir(t, "alice")

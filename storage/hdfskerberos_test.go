@@ -14,6 +14,7 @@ import (
 )
 
 func TestHDFSWithKerberos(t *testing.T) {
+	t.Parallel()
 	for _, protection := range []string{"authentication", "privacy"} {
 		t.Run(protection, func(t *testing.T) {
 			cluster := storagetest.StartSecureHDFS(t, protection, "alice", "mallory")

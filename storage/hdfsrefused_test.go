@@ -140,6 +140,7 @@ func TestHDFSReadsInSafeMode(t *testing.T) {
 }
 
 func TestHDFSThatIsNotThereIsTold(t *testing.T) {
+	t.Parallel()
 	cluster := storagetest.StartHDFS(t)
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
 	if err != nil {
@@ -178,6 +179,7 @@ func dataNodeAddress(t *testing.T, cluster storagetest.HDFS) string {
 }
 
 func TestHDFSThatHangsEndsWithTheContext(t *testing.T) {
+	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

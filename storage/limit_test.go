@@ -13,6 +13,7 @@ import (
 )
 
 func TestLimitedStoreKeepsTheContract(t *testing.T) {
+	t.Parallel()
 	storagetest.Contract(t, func(t *testing.T) storage.Store {
 		return storage.LimitBandwidth(open(t, storage.Config{Location: "file://" + t.TempDir()}), func() int64 { return 1 << 40 })
 	})

@@ -23,7 +23,6 @@ func TestEveryProviderMeetsFaults(t *testing.T) {
 		"S3": faultyS3, "S3 over TLS": faultyTLS, "GCS": faultyGCS, "GCS with HMAC keys": faultyHMAC,
 		"HDFS, its NameNode": faultyNameNode, "HDFS, its DataNode": faultyDataNode,
 	}
-	t.Cleanup(storage.ShortenPauses())
 	var starting, running sync.WaitGroup
 	starting.Add(len(providers))
 	for name, provider := range providers {

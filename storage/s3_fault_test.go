@@ -36,6 +36,7 @@ func content(size int) []byte {
 }
 
 func TestS3ReadGoesOnWhereTheConnectionBroke(t *testing.T) {
+	t.Parallel()
 	proxy, s, direct, _ := faulty(t)
 	data := content(8 * mib)
 	write(t, direct, "object", data)
@@ -69,6 +70,7 @@ func TestS3ReadGoesOnWhereTheConnectionBroke(t *testing.T) {
 }
 
 func TestS3ReadGoesOnWhereTheConnectionStalled(t *testing.T) {
+	t.Parallel()
 	proxy, s, direct, _ := faulty(t)
 	data := content(4 * mib)
 	write(t, direct, "object", data)
@@ -119,6 +121,7 @@ func TestRequestThatIsNotAnsweredIsMadeAgain(t *testing.T) {
 }
 
 func TestS3ReadOfAnObjectReplacedBeforeItResumesIsErrChanged(t *testing.T) {
+	t.Parallel()
 	proxy, s, direct, _ := faulty(t)
 	data := content(8 * mib)
 	write(t, direct, "object", data)
@@ -220,6 +223,7 @@ func TestS3ServerThatIsDownIsErrUnavailable(t *testing.T) {
 }
 
 func TestS3ServerThatHangsEndsWithTheContext(t *testing.T) {
+	t.Parallel()
 	proxy, s, direct, server := faulty(t)
 	write(t, direct, "object", content(4*mib))
 	never := make(chan struct{})

@@ -13,12 +13,14 @@ import (
 )
 
 func TestS3UserWithoutRightsIsDenied(t *testing.T) {
+	t.Parallel()
 	server := storagetest.StartS3(t)
 	nobody := server.User(t, "nobody")
 	storagetest.Denied(t, open(t, server.Config("x")), open(t, nobody.Config("x")))
 }
 
 func TestS3TellsTheMD5OfWhatWasPutInOnePiece(t *testing.T) {
+	t.Parallel()
 	s := open(t, storagetest.StartS3(t).Config("x"))
 	write(t, s, "small", []byte("data"))
 	write(t, s, "large", bytes.Repeat([]byte("0123456789abcdef"), 20<<20/16))
@@ -34,6 +36,7 @@ func TestS3TellsTheMD5OfWhatWasPutInOnePiece(t *testing.T) {
 }
 
 func TestS3ReaderMayReadAndNotWrite(t *testing.T) {
+	t.Parallel()
 	server := storagetest.StartS3(t)
 	owner := open(t, server.Config("x"))
 	reader := open(t, server.User(t, "reader", "s3:GetObject", "s3:ListBucket").Config("x"))
@@ -47,6 +50,7 @@ func TestS3ReaderMayReadAndNotWrite(t *testing.T) {
 }
 
 func TestS3WrongCredentialsAreDeniedAndNeverShown(t *testing.T) {
+	t.Parallel()
 	server := storagetest.StartS3(t)
 	const canary = "canary-secret-7f3a9b"
 	tests := map[string]func(*storage.S3){
@@ -92,6 +96,7 @@ func TestS3DefaultChainTakesCredentialsFromTheEnvironment(t *testing.T) {
 }
 
 func TestS3AbsentBucketIsErrNoBucket(t *testing.T) {
+	t.Parallel()
 	server := storagetest.StartS3(t)
 	c := server.Config("")
 	c.Location = "s3://no-such-bucket/x"
@@ -114,6 +119,7 @@ func TestS3AbsentBucketIsErrNoBucket(t *testing.T) {
 }
 
 func TestS3TLS(t *testing.T) {
+	t.Parallel()
 	server, caFile := storagetest.StartS3TLS(t)
 	c := server.Config("x")
 	c.S3.CAFile = caFile
@@ -136,6 +142,7 @@ func TestS3TLS(t *testing.T) {
 }
 
 func TestS3CopiesLargeObjectsInParts(t *testing.T) {
+	t.Parallel()
 	server := storagetest.StartS3(t)
 	s := open(t, server.Config("x"))
 	data := content(23*mib + 5)

@@ -165,6 +165,7 @@ func TestS3KeysOutliveAMetadataServiceThatIsDown(t *testing.T) {
 
 // A clock that is wrong by an hour is put right by what the server says, for a HEAD too, whose refusal has no code.
 func TestS3RequestsAreSignedByTheServersClock(t *testing.T) {
+	t.Parallel()
 	const ahead = time.Hour
 	var refused atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -367,6 +368,7 @@ func (w *turnWriter) Write(p []byte) (int, error) {
 
 // Static keys are not renewed: the request is not repeated, and the message says so.
 func TestS3StaticKeysThatHaveExpiredAreToldAtOnce(t *testing.T) {
+	t.Parallel()
 	proxy, s, _, _ := faulty(t)
 	var n atomic.Int64
 	proxy.Inject(func(*http.Request) storagetest.Fault {
@@ -383,6 +385,7 @@ func TestS3StaticKeysThatHaveExpiredAreToldAtOnce(t *testing.T) {
 
 // A key that is deactivated or deleted, and a policy that is taken away, count from the next request on.
 func TestS3KeysThatAreTakenAway(t *testing.T) {
+	t.Parallel()
 	server := storagetest.StartS3IAM(t)
 	user := server.User(t, "user", everything)
 	s := open(t, user.Config("x"))

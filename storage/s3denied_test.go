@@ -75,6 +75,7 @@ func storeOperations() []storeOperation {
 
 // Every user lacks exactly one action, on a location with a prefix.
 func TestS3EachOperationNeedsExactlyTheseActions(t *testing.T) {
+	t.Parallel()
 	server := storagetest.StartS3IAM(t)
 	owner := open(t, server.Config("team/a"))
 	write(t, owner, "small", []byte("small"))
@@ -128,6 +129,7 @@ func TestPermissionsPageSaysWhatEachS3OperationNeeds(t *testing.T) {
 
 // A policy for one prefix is enough for a location with that prefix, and for no other.
 func TestS3PolicyForAPrefix(t *testing.T) {
+	t.Parallel()
 	server := storagetest.StartS3IAM(t)
 	user := server.User(t, "user", policyFor(t, server.Bucket, "team/a", storeActions...))
 	brief(t, open(t, user.Config("team/a")))

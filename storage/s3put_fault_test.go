@@ -104,6 +104,7 @@ func TestS3PutIfAbsentWhoseAnswersAreAllLostAsksWhoWon(t *testing.T) {
 
 // Put must not read a large body further ahead than the memory it promises.
 func TestS3PutHoldsTwoParts(t *testing.T) {
+	t.Parallel()
 	proxy, s, _, _ := faulty(t)
 	free, parts := make(chan struct{}), make(chan struct{}, 100)
 	proxy.Inject(func(r *http.Request) storagetest.Fault {

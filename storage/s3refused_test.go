@@ -192,6 +192,7 @@ func TestS3DefaultChainThatFindsNothing(t *testing.T) {
 
 // What the servers answer of their own accord, and what the message makes of it.
 func TestS3RefusalsSayWhatHelps(t *testing.T) {
+	t.Parallel()
 	server := storagetest.StartS3IAM(t)
 	tests := []struct {
 		name   string

@@ -8,6 +8,7 @@ import (
 )
 
 func TestFileKeepsTheContract(t *testing.T) {
+	t.Parallel()
 	storagetest.Contract(t, func(t *testing.T) storage.Store {
 		return open(t, storage.Config{Location: "file://" + t.TempDir()})
 	})
@@ -15,6 +16,7 @@ func TestFileKeepsTheContract(t *testing.T) {
 
 // The user may do what docs/repositories/permissions.md lists, and only below the location.
 func TestS3KeepsTheContract(t *testing.T) {
+	t.Parallel()
 	server := storagetest.StartS3IAM(t)
 	user := server.User(t, "user", policyFor(t, server.Bucket, "pre fix", storeActions...))
 	n := 0

@@ -19,6 +19,7 @@ import (
 )
 
 func TestTransferGoesOnWhereReadsAreCut(t *testing.T) {
+	t.Parallel()
 	proxy, from, direct, server := faulty(t)
 	to := open(t, server.Config("to"))
 	var size int64
@@ -45,6 +46,7 @@ func TestTransferGoesOnWhereReadsAreCut(t *testing.T) {
 }
 
 func TestTransferKeepsTheKindOfEachError(t *testing.T) {
+	t.Parallel()
 	proxy, to, _, _ := faulty(t)
 	from := files(t)
 	answers := map[string]storagetest.Fault{
@@ -120,6 +122,7 @@ func TestTransferOfTenThousandObjectsWithSomeFailures(t *testing.T) {
 }
 
 func TestTransferBrokenOffLeavesNothingPartial(t *testing.T) {
+	t.Parallel()
 	proxy, to, direct, server := faulty(t)
 	from, watchedTo := &watched{Store: files(t)}, &watched{Store: to}
 	for i := range 6 {

@@ -114,6 +114,7 @@ func files(t *testing.T) storage.Store {
 }
 
 func TestTransferCopiesEveryObject(t *testing.T) {
+	t.Parallel()
 	server, other := storagetest.StartS3(t), storagetest.StartS3(t)
 	source := map[string][]byte{}
 	for name, size := range map[string]int{"empty": 0, "a/one": 1, "a/small": 16 << 10, "b/c/full": 16 * mib, "b/large": 37*mib + 5} {
@@ -167,6 +168,7 @@ func TestTransferOfNothing(t *testing.T) {
 
 // Whatever is wrong with an object at the source, the target is as it was, and other objects are copied.
 func TestTransferNeverStoresWrongBytes(t *testing.T) {
+	t.Parallel()
 	server := storagetest.StartS3(t)
 	targets := map[string]func(name string) storage.Store{
 		"directory": func(string) storage.Store { return files(t) },
@@ -255,6 +257,7 @@ type failing struct{ err error }
 func (f *failing) Read([]byte) (int, error) { return 0, f.err }
 
 func TestTransferReadsAgainWhatWasDamagedOnTheWay(t *testing.T) {
+	t.Parallel()
 	data := content(3 * mib)
 	key := named("object", data)
 	from, to := &watched{Store: files(t)}, files(t)
@@ -353,6 +356,7 @@ func TestTransferLeavesOutWhatIsThere(t *testing.T) {
 
 // One request for an object up to 256 MiB: S3 tells the MD5 of what it copied.
 func TestTransferWithinS3AsksOnce(t *testing.T) {
+	t.Parallel()
 	proxy, s, direct, _ := faulty(t)
 	const number = 20
 	for i := range number {
@@ -376,6 +380,7 @@ func TestTransferWithinS3AsksOnce(t *testing.T) {
 }
 
 func TestTransferWithinOneStoreLetsItCopy(t *testing.T) {
+	t.Parallel()
 	server := storagetest.StartS3(t)
 	for name, s := range map[string]*watched{"S3": {Store: open(t, server.Config("within"))}, "directory": {Store: files(t)}} {
 		t.Run(name, func(t *testing.T) {

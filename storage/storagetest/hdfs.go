@@ -176,7 +176,7 @@ type javaProcess struct {
 	pipe  *os.File
 }
 
-const javaStartTimeout = 2 * time.Minute
+const javaStartTimeout = 5 * time.Minute
 
 const watchJava = `dir=$1; shift
 { "$@" >"$dir/log" 2>&1 & echo $! >"$dir/pid.new"; mv "$dir/pid.new" "$dir/pid"; wait $!; echo $? >"$dir/ended"; } &
