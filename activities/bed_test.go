@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -222,13 +223,14 @@ func (b *bed) restoreUnit(p activities.PlannedDatabase) activities.UnitRef {
 	})
 }
 
-// stamps makes timestamps that no two attempts of a test share.
-var stamps = time.Now()
+// stamps counts the timestamps that were made: no two attempts share one.
+var stamps atomic.Int64
+
+var firstStamp = time.Now()
 
 func (b *bed) prepare(u activities.UnitRef) activities.UnitRef {
 	b.Helper()
-	stamps = stamps.Add(time.Millisecond)
-	u.Timestamp = activities.Timestamp(stamps)
+	u.Timestamp = activities.Timestamp(firstStamp.Add(time.Duration(stamps.Add(1)) * time.Millisecond))
 	u.Beside = activities.BesidePrefix + strings.TrimPrefix(restorepoint.Label(u.Database, b.runSeed(), u.Unit.Number, u.Unit.Attempt), "sk_")
 	u.Label = ""
 	var p activities.Prepared

@@ -20,6 +20,7 @@ func TestCancelThatArrivesTooLate(t *testing.T) {
 			{"FINISHED", "finished", "CANCEL RESTORE!", "FINISHED", "restored"},
 		} {
 			t.Run(layout+" into "+c.state, func(t *testing.T) {
+				t.Parallel()
 				var proxy *sqlProxy
 				r := newRestore(newBed(t, options{through: throughProxy(&proxy)}), layout)
 				release := r.sim.HoldStates(r.db, "DOWNLOADING")
@@ -62,6 +63,7 @@ func TestCancelWhoseAnswerIsLost(t *testing.T) {
 		"never arrived": {loseStatement, "CANCEL BACKUP"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			var proxy *sqlProxy
 			b := newBed(t, options{through: throughProxy(&proxy)})
 			b.tables()
@@ -103,6 +105,7 @@ func TestCancelAskedForBeforeAnybodyWatched(t *testing.T) {
 		{"FINISHED", "finished", "", false},
 	} {
 		t.Run(c.state, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, options{})
 			b.tables()
 			u := b.unit("d")
@@ -138,6 +141,7 @@ func TestCancelAskedForBeforeAnybodyWatched(t *testing.T) {
 // TestARefusedCancelIsTold: an Await that begins while a RESTORE over existing tables is in COMMIT has a warning to give about
 // loads with every look. That hides neither it nor the cancel.
 func TestARefusedCancelIsTold(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	u := b.restoreUnit(b.planRestore(spec.Restore{Point: b.backUp("d"), OnExisting: spec.OnExistingOverwrite, ConfirmOverwrite: true, NoSafetyPoint: true}))
@@ -168,6 +172,7 @@ func TestARefusedCancelIsTold(t *testing.T) {
 
 // TestJobCancelledByHand: somebody wants the database left alone; nothing further is tried.
 func TestJobCancelledByHand(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	u := b.unit("d")

@@ -70,6 +70,7 @@ func TestCancelOfABackupByStateOfTheFE(t *testing.T) {
 		{"FINISHED", "finished", "", "FINISHED", "whole"},
 	} {
 		t.Run(c.state, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, options{})
 			b.tables()
 			before := b.sim.Content("d", "t") + b.sim.Content("d", "pk")
@@ -239,6 +240,7 @@ func TestWhatIsNoCancelLeavesTheJobAlone(t *testing.T) {
 	} {
 		for _, state := range states {
 			t.Run(kind+" in "+state, func(t *testing.T) {
+				t.Parallel()
 				b := newBed(t, options{})
 				var u activities.UnitRef
 				db := "d"

@@ -46,6 +46,7 @@ func (b *bed) scratchBackup() activities.UnitRef {
 }
 
 func TestAScratchTableIsOnEveryBE(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{backends: 5})
 	var made, again activities.Scratch
 	b.must(&made, b.acts.MakeScratch, here)
@@ -152,6 +153,7 @@ func TestClearScratchLeavesOthersAlone(t *testing.T) {
 
 // Backups of everything leave a check's database out: it is gone in a minute.
 func TestBackupsLeaveScratchDatabasesOut(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	b.must(nil, b.acts.MakeScratch, here)
@@ -172,6 +174,7 @@ func TestWhatTheFETells(t *testing.T) {
 		return p.Rows[at]
 	}
 	t.Run("all is there", func(t *testing.T) {
+		t.Parallel()
 		b := newBed(t, options{})
 		var p activities.Probed
 		b.must(&p, b.acts.ProbeCluster, here)
@@ -180,6 +183,7 @@ func TestWhatTheFETells(t *testing.T) {
 		}
 	})
 	t.Run("no such repository", func(t *testing.T) {
+		t.Parallel()
 		b := newBed(t, options{})
 		b.sql("DROP REPOSITORY r")
 		var p activities.Probed
@@ -189,6 +193,7 @@ func TestWhatTheFETells(t *testing.T) {
 		}
 	})
 	t.Run("no privilege", func(t *testing.T) {
+		t.Parallel()
 		b := newBed(t, options{})
 		b.sql("CREATE USER guest", "GRANT OPERATE ON SYSTEM TO USER guest")
 		b.acts = b.newWorker(options{user: "guest"})
@@ -199,6 +204,7 @@ func TestWhatTheFETells(t *testing.T) {
 		}
 	})
 	t.Run("a dead BE", func(t *testing.T) {
+		t.Parallel()
 		b := newBed(t, options{})
 		b.sim.StopBackend(1)
 		var p activities.Probed
@@ -221,6 +227,7 @@ func (s carelessStore) Put(ctx context.Context, key string, body io.Reader, size
 }
 
 func TestAStoreWithoutConditionalWritesIsFound(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.store = carelessStore{b.store}
 	b.acts = b.newWorker(options{})
@@ -236,6 +243,7 @@ func TestAStoreWithoutConditionalWritesIsFound(t *testing.T) {
 }
 
 func TestDropRepository(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	u := b.unit()

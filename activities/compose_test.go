@@ -137,6 +137,7 @@ func TestAComposedUnitIsRestored(t *testing.T) {
 			into = "d"
 		}
 		t.Run("into "+into, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, options{})
 			in.Point = scattered(b)
 			want := b.sim.Content("d", "l")
@@ -175,6 +176,7 @@ func TestAComposedUnitIsRestored(t *testing.T) {
 }
 
 func TestAnInterruptedCompositionGoesOn(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	point := scattered(b)
 	store := b.counting()
@@ -212,6 +214,7 @@ func TestAnInterruptedCompositionGoesOn(t *testing.T) {
 
 // Whatever is done to a composed snapshot is noticed before RESTORE is submitted.
 func TestADamagedCompositionIsNotRestored(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	point := scattered(b)
 	for name, c := range map[string]struct {
@@ -281,6 +284,7 @@ func sameDirectory(keys []string) []string {
 }
 
 func TestLostObjectsAreTheFailureOfTheirPartitions(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	point := scattered(b)
 	u := b.composedUnit(spec.Restore{Point: point, Rename: map[string]string{"d": "d2"}}, "l")
@@ -300,6 +304,7 @@ func TestLostObjectsAreTheFailureOfTheirPartitions(t *testing.T) {
 
 // The schema changed between the backups and nobody noticed: such a point does not exist, but adopted snapshots are joined.
 func TestPartsOfOtherSchemasAreNotComposed(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	first := b.backUp("d.t/p1")
@@ -358,6 +363,7 @@ func (b *bed) scatteredRange(point string) activities.UnitRef {
 
 // All three tables in one RESTORE, of three native snapshots.
 func TestARangeAndAPrimaryKeyTableAreComposed(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	point := scattered(b)
 	want := map[string]string{}

@@ -104,6 +104,7 @@ func held(t *testing.T, store storage.Store) map[string]string {
 
 // A mirror is its repository, byte by byte; on HDFS: test/e2e.
 func TestAMirrorHoldsTheSameObjects(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	first := b.backUp("d.t")
@@ -175,6 +176,7 @@ func (w *writing) Put(ctx context.Context, key string, body io.Reader, size int6
 }
 
 func TestABatchThatWasBrokenOffGoesOn(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	point := b.backUp("d")
@@ -228,6 +230,7 @@ func TestAPointThatIsDamagedIsNotCopied(t *testing.T) {
 		}, spec.ErrorSnapshotMissing},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, options{})
 			b.tables()
 			point := b.backUp("d")
@@ -271,6 +274,7 @@ func (b *bed) tryCopy(label string) ended {
 
 // What is being deleted in the mirror is neither relied on nor written over.
 func TestASnapshotThatIsBeingDeletedStandsInTheWay(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	point := b.backUp("d")
@@ -299,6 +303,7 @@ func TestASnapshotThatIsBeingDeletedStandsInTheWay(t *testing.T) {
 
 // What backups copy by themselves: points that name the mirror, newer than its newest, and what was offered.
 func TestOnlyWhatIsMeantForTheMirrorIsBehind(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	mirror := b.mirrored(storage.Config{})

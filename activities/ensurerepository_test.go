@@ -61,6 +61,7 @@ func (b *bed) repoInfo(key, text string) {
 const infoKey = "__starrocks_repository_r/__repo_info"
 
 func TestARepositoryIsCreatedOnceAndAttachedToWhatIsThere(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	sim, a := b.second()
 	before, err := storage.ReadAll(t.Context(), b.store, infoKey, 1000)
@@ -95,6 +96,7 @@ func TestACreateWhoseAnswerIsLostIsNotSentTwice(t *testing.T) {
 		statements int
 	}{"the answer is lost": {loseAnswer, 1}, "the statement is lost": {loseStatement, 1}} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, options{})
 			sim, _ := b.second()
 			proxy := newProxy(t, sim.Addresses()[0])
@@ -127,6 +129,7 @@ func TestACreateWhoseAnswerIsLostIsNotSentTwice(t *testing.T) {
 }
 
 func TestARepositoryThatCanWriteIsToldWhereReadOnlyWasAskedFor(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	_, a := b.second()
 	in := onDR
@@ -138,6 +141,7 @@ func TestARepositoryThatCanWriteIsToldWhereReadOnlyWasAskedFor(t *testing.T) {
 }
 
 func TestAnEmptyLocationBecomesARepository(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	_, a := b.second()
 	if err := os.RemoveAll(filepath.Join(b.dir, "__starrocks_repository_r")); err != nil {
@@ -177,6 +181,7 @@ func TestARepositoryThatWouldNotBeTheProfilesIsNotAttached(t *testing.T) {
 		}, spec.ErrorRepositoryMissing, []string{`repository "r" of cluster dr is at file://`, "but profile repo says file://"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, options{})
 			sim, a := b.second()
 			c.prepare(b, sim)
@@ -213,6 +218,7 @@ func TestWhatStarRocksSaysOfALocationBecomesAdvice(t *testing.T) {
 		"other":         {"something else with " + secret, spec.ErrorRepositoryMissing, true, []string{"something else"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, options{})
 			sim, err := starrockssim.Start(starrockssim.Options{OpenStore: func(string, map[string]string) (storage.Store, error) { return nil, fmt.Errorf("%s", c.said) }})
 			if err != nil {
@@ -249,6 +255,7 @@ func TestWhatStarRocksSaysOfALocationBecomesAdvice(t *testing.T) {
 }
 
 func TestUnreadableCredentialsOfStarRocksAreTold(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	client, err := starrocks.Open(starrocks.Config{Addresses: b.sim.Addresses(), User: "root"})
 	if err != nil {

@@ -23,6 +23,7 @@ func TestAnExportIsRestoredByItsStatement(t *testing.T) {
 		"into another repository":      {spec.Export{To: "other", Include: []string{"d.t", "d.l"}}, "d", map[string]string{"t": "t", "l": "l"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, options{})
 			c.in.Point = scattered(b)
 			want := map[string]string{}
@@ -81,6 +82,7 @@ func (b *bed) export(in spec.Export, label string) activities.Composed {
 }
 
 func TestExportRefusals(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	point := scattered(b)
 	b.sql("CREATE DATABASE d9", "CREATE TABLE d9.x (k INT) DUPLICATE KEY(k) DISTRIBUTED BY HASH(k) BUCKETS 1 PROPERTIES('replication_num'='1')")

@@ -39,6 +39,7 @@ func (b *bed) make(in spec.Backup, between func()) (activities.BackupPlan, activ
 }
 
 func TestAnIncrementalPointIsCompleteInItself(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	first := b.backUp()
@@ -60,6 +61,7 @@ func TestAnIncrementalPointIsCompleteInItself(t *testing.T) {
 }
 
 func TestTheBaseIsTheNewestPointOfABackup(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	b.backUp("d.t")
@@ -72,6 +74,7 @@ func TestTheBaseIsTheNewestPointOfABackup(t *testing.T) {
 
 // Backups of different things, by turns, do not make each other full.
 func TestTheBaseIsAPointThatHoldsWhatIsSelected(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	all := b.backUp()
@@ -95,6 +98,7 @@ func TestTheBaseIsAPointThatHoldsWhatIsSelected(t *testing.T) {
 }
 
 func TestWhatWasNotNamedIsNotGone(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	base := b.backUp()
@@ -110,6 +114,7 @@ func TestWhatWasNotNamedIsNotGone(t *testing.T) {
 
 // A pattern of what was dropped since the base was made stops nothing; one that is wrong from the beginning does.
 func TestAPatternOfWhatWasDroppedIsAWarning(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	base := b.backUp()
@@ -128,6 +133,7 @@ func TestAPatternOfWhatWasDroppedIsAWarning(t *testing.T) {
 // Without OPERATE the schema versions cannot be read: the tables are backed up in full, and the result says why. A look
 // of a migration goes by versions alone.
 func TestWithoutTheSchemaVersionsAnIncrementalBackupIsFull(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	base := b.backUp()
@@ -154,6 +160,7 @@ func TestWithoutTheSchemaVersionsAnIncrementalBackupIsFull(t *testing.T) {
 }
 
 func TestALostSnapshotIsTakenAgain(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	first := b.manifest(b.backUp("d.t"))
@@ -197,6 +204,7 @@ func (b *bed) delete(key string) {
 }
 
 func TestATableAlteredAfterThePlanLosesWhatWasToBeCarried(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	b.backUp()
@@ -227,6 +235,7 @@ func TestATableAlteredAfterThePlanLosesWhatWasToBeCarried(t *testing.T) {
 // A table that changes between two units of a backup is given up, with what the first of them has made of it: only what was
 // taken over by reference was carried.
 func TestWhatABackupMadeItselfIsNotCarried(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	b.backUp()

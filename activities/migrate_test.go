@@ -12,6 +12,7 @@ import (
 
 // A table of which the source drops hundreds of partitions: what a history holds stays small, and all of them are found.
 func TestWhatIsDroppedInGreatNumbersIsFoundByThePoints(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	b.sql("CREATE TABLE d.many (dt DATE NOT NULL, k INT) DUPLICATE KEY(dt) PARTITION BY RANGE(dt) (START ('2026-01-01') END ('2026-09-01') EVERY (INTERVAL 1 DAY)) " +
@@ -51,6 +52,7 @@ func TestWhatIsDroppedInGreatNumbersIsFoundByThePoints(t *testing.T) {
 
 // What belongs to the cluster is named, but for what every cluster has.
 func TestWhatAMigrationCannotBringIsNamed(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	b.sql("CREATE USER ann", "CREATE ROLE readers",

@@ -35,6 +35,7 @@ func TestPlansOfOverwrites(t *testing.T) {
 		{"another range", nil, []string{"ALTER TABLE d.t DROP PARTITION p3 FORCE", "ALTER TABLE d.t ADD PARTITION p3 VALUES LESS THAN ('2026-03-20')"}, spec.Restore{Include: []string{"d.t/p3"}}, spec.ActionRefuse, "2026-03-20", nil, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, options{})
 			b.onTables = c.before
 			b.tables()
@@ -59,6 +60,7 @@ func TestPlansOfOverwrites(t *testing.T) {
 func TestOverwritesThatAreNotSafe(t *testing.T) {
 	over := spec.Restore{OnExisting: spec.OnExistingOverwrite}
 	t.Run("loads cannot be seen", func(t *testing.T) {
+		t.Parallel()
 		b := newBed(t, options{})
 		b.tables()
 		b.backUp()
@@ -69,6 +71,7 @@ func TestOverwritesThatAreNotSafe(t *testing.T) {
 		}
 	})
 	t.Run("a routine load writes into it", func(t *testing.T) {
+		t.Parallel()
 		b := newBed(t, options{})
 		b.tables()
 		b.backUp()
@@ -84,6 +87,7 @@ func TestOverwritesThatAreNotSafe(t *testing.T) {
 		}
 	})
 	t.Run("AUTO_INCREMENT", func(t *testing.T) {
+		t.Parallel()
 		b := newBed(t, options{})
 		b.onTables = []string{"CREATE TABLE d.numbered (id BIGINT NOT NULL AUTO_INCREMENT, v INT) PRIMARY KEY(id) DISTRIBUTED BY HASH(id) BUCKETS 1 PROPERTIES('replication_num'='1')", "INSERT INTO d.numbered (v) VALUES (1)"}
 		b.tables()
@@ -96,6 +100,7 @@ func TestOverwritesThatAreNotSafe(t *testing.T) {
 		}
 	})
 	t.Run("the repository is READ ONLY", func(t *testing.T) {
+		t.Parallel()
 		b := newBed(t, options{})
 		b.tables()
 		b.backUp()

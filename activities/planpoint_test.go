@@ -48,6 +48,7 @@ func TestAPointOfNamedPartitionsReplacesOnlyThem(t *testing.T) {
 		{name: "the whole table", backup: []string{"d.t"}, live: "ALTER TABLE d.t ADD PARTITION p4 VALUES LESS THAN ('2026-05-01')", restore: []string{"d.t"}, rows: "swap 3"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, options{})
 			b.tables()
 			b.make(spec.Backup{Include: c.backup, Exclude: c.exclude}, nil)
@@ -63,6 +64,7 @@ func TestAPointOfNamedPartitionsReplacesOnlyThem(t *testing.T) {
 
 // A resumed point selected what its parent did.
 func TestWhatAResumedPointSelectedIsAskedOfItsParent(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	const other = "CREATE TABLE d.u (k INT NOT NULL) DUPLICATE KEY(k) PARTITION BY RANGE(k) (PARTITION p1 VALUES LESS THAN ('10')) DISTRIBUTED BY HASH(k) BUCKETS 1 PROPERTIES('replication_num'='1')"
@@ -77,6 +79,7 @@ func TestWhatAResumedPointSelectedIsAskedOfItsParent(t *testing.T) {
 
 // Nobody knows what the BACKUP named that an adopted point is made of: the table is exchanged, with a warning.
 func TestAnAdoptedPointIsSwappedWithAWarning(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	b.backUp("d.t/p1")

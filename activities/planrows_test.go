@@ -88,6 +88,7 @@ var inPlaceCases = []inPlaceCase{
 // TestPlansFindWhatStarRocksTellsLateOrNever: the table of recordings 08b and 46b. Each difference is refused by the plan
 // with its reason and its diff; what StarRocks itself makes of the statement is looked at too.
 func TestPlansFindWhatStarRocksTellsLateOrNever(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.sql("CREATE DATABASE d", createBase(baseColumns, baseKeys, strings.Replace(basePartitions, "'2025-02-01'))", "'2025-02-01'), PARTITION p3 VALUES LESS THAN ('2025-03-01'))", 1), baseHash, one),
 		"INSERT INTO d.base VALUES ('2024-12-31', 1, 'a', 1), ('2025-01-31', 2, 'b', 2), ('2025-02-28', 3, 'c', 3)")
@@ -164,6 +165,7 @@ func TestPlansOfOddTargets(t *testing.T) {
 		{"a routine load", []string{"routine load"}, spec.Restore{}, "routine load rl writes into it"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, options{})
 			b.tables()
 			b.backUp()
@@ -187,6 +189,7 @@ func TestPlansOfOddTargets(t *testing.T) {
 
 // TestPlansKnowWhatIsUnderWay: ALTER TABLE, loads that are not visible yet.
 func TestPlansKnowWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	b.backUp()

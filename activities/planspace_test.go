@@ -9,6 +9,7 @@ import (
 
 // What is put together before a RESTORE takes its time too.
 func TestTheEstimateCountsWhatIsCopiedFirst(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.sql("CREATE DATABASE d",
 		"CREATE TABLE d.lst (k INT, c VARCHAR(10) NOT NULL) DUPLICATE KEY(k) PARTITION BY LIST(c) (PARTITION pa VALUES IN ('a'), PARTITION pb VALUES IN ('b')) DISTRIBUTED BY HASH(k) BUCKETS 2 PROPERTIES('replication_num'='1')",

@@ -21,6 +21,7 @@ func says(texts []string, part string) bool {
 
 // TestPlansCountRoomAndTime: all replicas, on each BE.
 func TestPlansCountRoomAndTime(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	b.backUp()
@@ -72,6 +73,7 @@ func TestPlansNameMissingPrivileges(t *testing.T) {
 		{"by a role", []string{system, "CREATE ROLE r", "GRANT SELECT, ALTER ON ALL TABLES IN DATABASE d TO ROLE r", "GRANT CREATE TABLE ON DATABASE d TO ROLE r", "GRANT r TO USER keeper"}, spec.Restore{}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, options{})
 			b.tables()
 			b.backUp()
@@ -89,6 +91,7 @@ func TestPlansNameMissingPrivileges(t *testing.T) {
 
 // TestPlansStopWhereGrantsWouldBeLost: unreadable grants, and the consent.
 func TestPlansStopWhereGrantsWouldBeLost(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	b.backUp()
@@ -104,6 +107,7 @@ func TestPlansStopWhereGrantsWouldBeLost(t *testing.T) {
 
 // TestPlansShowWhatHangsOnATable: views in any database, grants, colocation.
 func TestPlansShowWhatHangsOnATable(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	b.backUp()
@@ -121,6 +125,7 @@ func TestPlansShowWhatHangsOnATable(t *testing.T) {
 
 // TestPlansWarnOfBackends that will hold the restore up.
 func TestPlansWarnOfBackends(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{timing: func(x *activities.Timing) { x.HeartbeatAge = -1 }})
 	b.tables()
 	b.backUp()
@@ -133,6 +138,7 @@ func TestPlansWarnOfBackends(t *testing.T) {
 
 // TestPlansSayWhereReplicasAreFewer than at the backup: the target has fewer hosts.
 func TestPlansSayWhereReplicasAreFewer(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.sql("CREATE DATABASE d", "CREATE TABLE d.three (k INT) DUPLICATE KEY(k) DISTRIBUTED BY HASH(k) BUCKETS 1 PROPERTIES('replication_num'='3')")
 	b.backUp()
@@ -150,6 +156,7 @@ func TestPlansSayWhereReplicasAreFewer(t *testing.T) {
 
 // TestThePlanDigest changes with what matters, and with nothing else.
 func TestThePlanDigest(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	b.backUp()
@@ -193,6 +200,7 @@ func TestThePlanDigest(t *testing.T) {
 
 // TestPlansWarnOfOlderTargets: what a newer StarRocks wrote, an older one may not read (facts §10.2).
 func TestPlansWarnOfOlderTargets(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	b.backUp()

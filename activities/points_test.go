@@ -12,6 +12,7 @@ import (
 
 // Ids tell the second: of two points of one second, the one that was created later is the latest.
 func TestLatestOfOneSecondIsTheLaterOne(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	older := b.backUp()
@@ -46,6 +47,7 @@ func TestLatestOfOneSecondIsTheLaterOne(t *testing.T) {
 
 // When a backup was started is told to the millisecond, for that.
 func TestThePublishedTimeOrdersPointsOfOneSecond(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	from := time.Now().Add(-time.Millisecond)

@@ -51,6 +51,7 @@ func TestProof(t *testing.T) {
 			before: func(r *restoring) { r.sql(mv, "REFRESH MATERIALIZED VIEW d2.pk WITH SYNC MODE") }},
 	} {
 		t.Run(c.layout+" "+c.table+" "+c.name, func(t *testing.T) {
+			t.Parallel()
 			r := newRestore(newBed(t, options{}), c.layout)
 			if c.before != nil {
 				c.before(r)
@@ -73,6 +74,7 @@ func TestProof(t *testing.T) {
 
 // TestProofOfATableWithFailedParts names how many are missing.
 func TestProofOfATableWithFailedParts(t *testing.T) {
+	t.Parallel()
 	r := newRestore(newBed(t, options{}), "beside live tables")
 	r.brought()
 	r.sql("ALTER TABLE d." + r.t + " DROP PARTITION p2 FORCE")

@@ -12,6 +12,7 @@ import (
 )
 
 func TestPruneTakesItsTime(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	old, kept := b.backUp(), b.backUp()
@@ -59,6 +60,7 @@ func TestPruneTakesItsTime(t *testing.T) {
 
 // StarRocks of 4.2 and later deletes native snapshots whose TTL is over, and somebody may delete them by hand.
 func TestWhatIsGoneAlreadyHoldsNoPruneUp(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	lost := []struct {
@@ -93,6 +95,7 @@ func TestWhatIsGoneAlreadyHoldsNoPruneUp(t *testing.T) {
 }
 
 func TestASnapshotStaysWhileAPointNeedsAnyOfIt(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	first := b.backUp()
@@ -124,6 +127,7 @@ func TestASnapshotStaysWhileAPointNeedsAnyOfIt(t *testing.T) {
 }
 
 func TestPointsAreComparedWithTheirLike(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	b.sql("CREATE DATABASE e", "CREATE TABLE e.t (k INT NOT NULL) DUPLICATE KEY(k) DISTRIBUTED BY HASH(k) BUCKETS 1 PROPERTIES('replication_num'='1')")
@@ -183,6 +187,7 @@ func sortedCopy(list []string) []string {
 // ends that nothing happened to.
 // keyWord is a key without what differs from bed to bed.
 func TestRefusedPlans(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	one, two := b.backUp(), b.backUp()
@@ -232,6 +237,7 @@ func TestRefusedPlans(t *testing.T) {
 }
 
 func TestRunsThatAreOpenKeepWhatTheyNeed(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	one, two, three := b.backUp(), b.backUp(), b.backUp()
@@ -257,6 +263,7 @@ func TestRunsThatAreOpenKeepWhatTheyNeed(t *testing.T) {
 }
 
 func TestPins(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	old, _ := b.backUp(), b.backUp()

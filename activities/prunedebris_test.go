@@ -13,6 +13,7 @@ import (
 )
 
 func TestWhatStarkeepDidNotMakeIsNeverTouched(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	b.backUp("d.pk")
@@ -73,6 +74,7 @@ func (b *bed) debris(kept string) (keys []string) {
 }
 
 func TestDebris(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	kept := b.backUp()
@@ -130,6 +132,7 @@ func TestDebris(t *testing.T) {
 }
 
 func TestDebrisThatComesToLifeStays(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	b.backUp()
@@ -151,6 +154,7 @@ func TestDebrisThatComesToLifeStays(t *testing.T) {
 }
 
 func TestAHalfWrittenExportGoes(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	point := b.backUp()

@@ -27,6 +27,7 @@ func TestNothingRefersToAMarkedSnapshot(t *testing.T) {
 		b.write(restorepoint.MarkKey("prod", label), string(data))
 	}
 	t.Run("an incremental backup takes it again", func(t *testing.T) {
+		t.Parallel()
 		b := newBed(t, options{})
 		b.tables()
 		first := b.backUp()
@@ -37,6 +38,7 @@ func TestNothingRefersToAMarkedSnapshot(t *testing.T) {
 		}
 	})
 	t.Run("marked while the backup runs", func(t *testing.T) {
+		t.Parallel()
 		b := newBed(t, options{})
 		b.tables()
 		first := b.backUp()
@@ -48,6 +50,7 @@ func TestNothingRefersToAMarkedSnapshot(t *testing.T) {
 	})
 	for name, deleted := range map[string]bool{"marked at the last moment": false, "deleted at the last moment": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, options{})
 			b.tables()
 			first := b.backUp("d.t")
@@ -72,6 +75,7 @@ func TestNothingRefersToAMarkedSnapshot(t *testing.T) {
 		})
 	}
 	t.Run("nor is it adopted", func(t *testing.T) {
+		t.Parallel()
 		b := newBed(t, options{})
 		b.tables()
 		point := b.backUp("d.pk")
@@ -95,6 +99,7 @@ func (b *bed) nextPoint() string {
 }
 
 func TestAMarkIsTakenBackWhenAPointNeedsTheSnapshot(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	old := b.backUp()
@@ -141,6 +146,7 @@ func TestWhatAStoreHoldsBack(t *testing.T) {
 		"the record":              {"/snapshot.json", denied, 25 * time.Hour, false, func(_ *bed, _, label string) string { return label }, "mr"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, options{})
 			b.tables()
 			old, kept := b.backUp(), b.backUp()
@@ -175,6 +181,7 @@ func TestWhatAStoreHoldsBack(t *testing.T) {
 }
 
 func TestAPruneMayDieAnywhere(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	b.backUp()

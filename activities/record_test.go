@@ -93,6 +93,7 @@ func TestRecordOfADamagedSnapshot(t *testing.T) {
 		}, "finished", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, options{})
 			u := b.unitOfAll("BACKUP")
 			b.must(nil, b.acts.Submit, u)
@@ -127,6 +128,7 @@ func only(b *bed, dir, pattern string) string {
 
 // TestRecordTwice writes the same, also when a restore has put its own __info beside the snapshot's meanwhile.
 func TestRecordTwice(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	r := newRestore(b, "beside live tables")
 	u := activities.UnitRef{Statement: activities.Backup, Cluster: "prod", Repository: "repo", Database: "d", Plan: b.backupPlan, Unit: b.backupUnits[0], Label: r.u.Label}
@@ -145,6 +147,7 @@ func TestRecordTwice(t *testing.T) {
 
 // A worker that was taken for dead ends its attempt when the point has been published, and a restore begun.
 func TestARecordThatComesLateChangesNothing(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	u := b.unitOfAll("BACKUP")
 	b.must(nil, b.acts.Submit, u)
@@ -209,6 +212,7 @@ func TestPrepareOfADamagedSnapshot(t *testing.T) {
 		}, "__info_2020"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, options{})
 			r := newRestore(b, "new tables")
 			b.must(nil, b.acts.Tidy, r.u)

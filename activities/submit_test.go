@@ -52,6 +52,7 @@ func TestSubmitWhenTheAnswerIsLost(t *testing.T) {
 			{"before the FE had it", loseStatement, spec.ErrorConnectionLost, false},
 		} {
 			t.Run(kind+" "+c.name, func(t *testing.T) {
+				t.Parallel()
 				var proxy *sqlProxy
 				b := newBed(t, options{through: throughProxy(&proxy)})
 				u := b.anyUnit(kind)
@@ -90,6 +91,7 @@ func TestSubmitAgain(t *testing.T) {
 				continue
 			}
 			t.Run(kind+" is "+now, func(t *testing.T) {
+				t.Parallel()
 				b := newBed(t, options{})
 				u := b.anyUnit(kind)
 				hold := now
@@ -118,6 +120,7 @@ func TestSubmitAgain(t *testing.T) {
 func TestTwoWorkersSubmitAtOnce(t *testing.T) {
 	for _, kind := range bothKinds {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			var proxy *sqlProxy
 			b := newBed(t, options{through: throughProxy(&proxy)})
 			u := b.anyUnit(kind)
@@ -159,6 +162,7 @@ func TestTwoWorkersSubmitAtOnce(t *testing.T) {
 func TestStatementOfAWorkerTakenForDead(t *testing.T) {
 	for _, kind := range bothKinds {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			var proxy *sqlProxy
 			b := newBed(t, options{through: throughProxy(&proxy)})
 			u := b.anyUnit(kind)
@@ -201,6 +205,7 @@ func TestStatementOfAWorkerTakenForDead(t *testing.T) {
 func TestSubmitMeetsAJobOfSomebodyElse(t *testing.T) {
 	for _, kind := range bothKinds {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, options{})
 			u := b.anyUnit(kind)
 			b.sql("CREATE DATABASE IF NOT EXISTS "+u.Database, "CREATE TABLE "+u.Database+".x (k INT) DUPLICATE KEY(k) DISTRIBUTED BY HASH(k) BUCKETS 1 PROPERTIES('replication_num'='1')")
@@ -244,6 +249,7 @@ func TestSubmissionThatOthersSpoil(t *testing.T) {
 	} {
 		for _, times := range []int32{1, 4, 5} {
 			t.Run(fmt.Sprintf("%s %d times %.60s", c.kind, times, c.words), func(t *testing.T) {
+				t.Parallel()
 				var proxy *sqlProxy
 				b := newBed(t, options{through: throughProxy(&proxy)})
 				u := b.anyUnit(c.kind)
@@ -286,6 +292,7 @@ func TestRefusedStatement(t *testing.T) {
 		{"repository dropped", "DROP REPOSITORY r", spec.ErrorRepositoryMissing, 0, false, "create the repository"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, options{})
 			b.tables()
 			u := b.unit("d")

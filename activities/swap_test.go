@@ -303,6 +303,7 @@ func TestFinishOfASwap(t *testing.T) {
 func TestGrantsAreCarriedOver(t *testing.T) {
 	for _, layout := range layouts {
 		t.Run(layout, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, options{})
 			b.sql("CREATE USER ann", "CREATE ROLE analysts")
 			b.onTables = []string{"GRANT SELECT ON TABLE d.t TO USER ann", "GRANT INSERT ON TABLE d.t TO USER ann WITH GRANT OPTION", "GRANT SELECT ON TABLE d.t TO ROLE analysts"}

@@ -222,6 +222,7 @@ const someMD5 = "00000000000000000000000000000000"
 
 // TestEachKindOfDamageIsFoundAndRepaired: and nothing else is touched. The last column says whether a mirror can mend it.
 func TestEachKindOfDamageIsFoundAndRepaired(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	point := b.backUp("d")
@@ -358,6 +359,7 @@ func (a *archive) lastVerification(point string) restorepoint.Verification {
 
 // A mirror that is wrong too repairs nothing, and is not believed.
 func TestADamagedCopyRepairsNothing(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	b.backUp("d")
@@ -393,6 +395,7 @@ func TestADamagedCopyRepairsNothing(t *testing.T) {
 
 // Presence and size come from one listing of each native snapshot: no request for any object.
 func TestPresenceTakesOneListingOfEachSnapshot(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	b.backUp("d.t/p1", "d.t/p2")
@@ -428,6 +431,7 @@ func TestPresenceTakesOneListingOfEachSnapshot(t *testing.T) {
 // TestSevenSamplesReadEverythingOnce: each object's content is read by exactly one of seven verifications in a row; those of
 // another selection in between do not disturb.
 func TestSevenSamplesReadEverythingOnce(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	b.backUp("d")
@@ -475,6 +479,7 @@ func sumOfSnapshotReads(gets map[string]int) (n int) {
 
 // A native snapshot that starkeep did not make is verified by its __info alone, and as an adopted point like any other.
 func TestANativeSnapshotThatStarkeepDidNotMake(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	b.sql("BACKUP SNAPSHOT d.by_hand TO r")
@@ -531,6 +536,7 @@ func TestANativeSnapshotThatStarkeepDidNotMake(t *testing.T) {
 
 // A problem is that of the points that refer to the partition, not of others that refer to the same native snapshot.
 func TestDamageIsThatOfThePointsThatNeedIt(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	whole := b.backUp("d")
@@ -563,6 +569,7 @@ func TestDamageIsThatOfThePointsThatNeedIt(t *testing.T) {
 
 // A batch goes on where the last attempt was: what was read is not read again, what was found is kept.
 func TestABatchThatIsBrokenOffGoesOn(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	b.backUp("d")
@@ -614,6 +621,7 @@ func TestABatchThatIsBrokenOffGoesOn(t *testing.T) {
 
 // A point that is pruned while it is verified is no damage.
 func TestAPointThatIsPrunedMeanwhileIsLeftOut(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	gone := b.backUp("d.pk")
@@ -650,6 +658,7 @@ func labelOf(t *testing.T, a *archive, point string) string {
 
 // Listing and showing points tell of the last verification.
 func TestPointsTellTheirLastVerification(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	point := b.backUp("d")

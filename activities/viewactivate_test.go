@@ -13,6 +13,7 @@ import (
 
 // An exchange of a base turns views on it inactive, and those that read them; FEs may disagree about it.
 func TestViewsAreActivatedOnEveryFrontend(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{frontends: 2})
 	b.tables()
 	b.sql("CREATE MATERIALIZED VIEW d.z DISTRIBUTED BY HASH(k) BUCKETS 1 REFRESH DEFERRED MANUAL PROPERTIES('replication_num'='1') AS SELECT k, v FROM d.pk",
@@ -51,6 +52,7 @@ func TestViewsAreActivatedOnEveryFrontend(t *testing.T) {
 
 // Databases that others drop meanwhile have no views to look after, and stop neither a plan nor an activation.
 func TestViewsAreFoundWhileDatabasesGo(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, options{})
 	b.tables()
 	b.sql("CREATE MATERIALIZED VIEW d.z DISTRIBUTED BY HASH(k) BUCKETS 1 REFRESH DEFERRED MANUAL PROPERTIES('replication_num'='1') AS SELECT k, v FROM d.pk")
