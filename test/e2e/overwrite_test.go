@@ -313,8 +313,13 @@ func TestLoadsAndOverwrite(t *testing.T) {
 		release := s.heldHalf()
 		run := s.startRestore(overwriting(s.db))
 		s.half()
+		begun := b.Sim.HoldStates(s.db, "SNAPSHOTING")
+		defer begun()
 		s.Must(t, "CANCEL RESTORE FROM `"+s.db+"`")
 		release()
+		s.until("the mending RESTORE", func() bool { return strings.Count(s.changes(), "RESTORE") == 2 })
+		s.watched("SNAPSHOTING")
+		begun()
 		err := run.Get(t.Context(), nil)
 		if errorType(err) != spec.ErrorCommitInterrupted {
 			t.Fatalf("ended with %v, want CommitInterrupted", err)
