@@ -51,11 +51,35 @@ func pinPoint(ctx context.Context, store storage.Store, in PinInput) (spec.PinRe
 	if err := storage.WriteAll(ctx, store, key, data, storage.Overwrite); err != nil {
 		return out, fmt.Errorf("pin restore point %s: %w", id, err)
 	}
-	if err := pointThere(ctx, store, cluster, id); err != nil { // a prune may just have deleted it
+	if err := notGoing(ctx, store, cluster, id, in.At); err != nil {
+		return out, err
+	}
+	if err := pointThere(ctx, store, cluster, id); err != nil { // a prune has just deleted it
 		return out, errors.Join(err, store.Delete(ctx, key))
 	}
 	out.Pinned = pinRow(pin)
 	return out, nil
+}
+
+// goingFor is the longest that one prune is taken to be deleting one restore point.
+const goingFor = time.Hour
+
+// notGoing fails while a prune deletes a restore point, which may not have seen the pin. What a prune left that died is taken away:
+// the next one sees the pin.
+func notGoing(ctx context.Context, store storage.Store, cluster, id string, now time.Time) error {
+	key := restorepoint.PointMarkKey(cluster, id)
+	data, err := storage.ReadAll(ctx, store, key, maxMarkBytes)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	mark, err := restorepoint.DecodeMark(data)
+	if err == nil && now.Sub(mark.MarkedAt) < goingFor {
+		return fmt.Errorf("restore point %s is being deleted by %s, which may not see the pin any more: look with `starkeep backup list` whether it is still there, and pin it again; what a prune left that was killed stands in the way for an hour", id, mark.Run)
+	}
+	return store.Delete(ctx, key)
 }
 
 // pointThere fails with SnapshotMissing unless there is such a restore point.

@@ -78,7 +78,7 @@ func (a *Activities) DropPoints(ctx context.Context, b PruneBatch) (Pruned, erro
 	}
 	var out Pruned
 	for _, id := range plan.Points[b.From:b.To] {
-		if err := dropPoint(ctx, where.Store, plan.Cluster, id, &out); err != nil {
+		if err := plan.dropPoint(ctx, where.Store, id, &out); err != nil {
 			return out, failure(ctx, fmt.Errorf("delete restore point %s: %w", id, err))
 		}
 		activity.RecordHeartbeat(ctx, id)
@@ -86,26 +86,44 @@ func (a *Activities) DropPoints(ctx context.Context, b PruneBatch) (Pruned, erro
 	return out, nil
 }
 
-func dropPoint(ctx context.Context, store storage.Store, cluster, id string, out *Pruned) error {
-	_, err := store.Stat(ctx, restorepoint.PinKey(cluster, id))
+// dropPoint says that it deletes before it looks for a pin, and pinPoint pins before it looks whether somebody deletes: the later
+// of the two sees the other.
+func (p *prunePlan) dropPoint(ctx context.Context, store storage.Store, id string, out *Pruned) error {
+	going := restorepoint.PointMarkKey(p.Cluster, id)
+	data, err := restorepoint.EncodeMark(restorepoint.DeletionMark{MarkedAt: time.Now().UTC(), Run: p.ID})
+	if err != nil {
+		return err
+	}
+	if err = storage.WriteAll(ctx, store, going, data, storage.Overwrite); err != nil {
+		return held(out, id, err)
+	}
+	_, err = store.Stat(ctx, restorepoint.PinKey(p.Cluster, id))
 	if err == nil {
 		out.warn("restore point %s was pinned meanwhile and stays", id)
-		return nil
+		return held(out, id, store.Delete(ctx, going))
 	}
 	if !errors.Is(err, storage.ErrNotFound) {
 		return err
 	}
-	if err = store.Delete(ctx, restorepoint.ManifestKey(cluster, id)); err == nil {
-		_, err = dropFiles(ctx, store, restorepoint.PointPrefix(cluster)+id+"/")
+	if err = store.Delete(ctx, restorepoint.ManifestKey(p.Cluster, id)); err != nil {
+		if heldBack(err) {
+			_ = store.Delete(ctx, going)
+		}
+		return held(out, id, err)
 	}
-	switch {
-	case err == nil:
-		out.Done++
-	case heldBack(err):
-		out.hold(id, err)
-	default:
+	if _, err = dropFiles(ctx, store, restorepoint.PointPrefix(p.Cluster)+id+"/"); err != nil {
+		return held(out, id, err)
+	}
+	out.Done++
+	return nil
+}
+
+// held reports what a store will not do however often it is asked, and gives any other error back.
+func held(out *Pruned, name string, err error) error {
+	if err == nil || !heldBack(err) {
 		return err
 	}
+	out.hold(name, err)
 	return nil
 }
 
@@ -154,12 +172,7 @@ func (a *Activities) MarkSnapshots(ctx context.Context, b PruneBatch) (Pruned, e
 func (p *prunePlan) markOne(ctx context.Context, store storage.Store, s pruneSnapshot, out *Pruned) error {
 	key := restorepoint.MarkKey(p.Cluster, s.Label)
 	if s.Unmark {
-		err := store.Delete(ctx, key)
-		if err != nil && heldBack(err) {
-			out.hold(s.Label, err)
-			return nil
-		}
-		return err
+		return held(out, s.Label, store.Delete(ctx, key))
 	}
 	now := time.Now().UTC()
 	data, err := restorepoint.EncodeMark(restorepoint.DeletionMark{MarkedAt: now, DeleteAfter: now.Add(p.Grace), Run: p.ID, Native: s.Native, Objects: s.Objects, Bytes: s.Bytes, Debris: s.Debris})

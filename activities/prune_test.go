@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"starkeep/activities"
 	"starkeep/restorepoint"
+	"starkeep/storage"
 	"starkeep/workflows/spec"
 )
 
@@ -298,6 +300,83 @@ func TestPins(t *testing.T) {
 	if e := b.run(b.acts.PinPoint, pin); e.err == nil || !strings.Contains(e.err.Error(), "no restore point") {
 		t.Errorf("a point that is gone: %v", e.err)
 	}
+}
+
+// A pin that is answered holds, and a prune that goes on has not been told of one: however the two come together.
+func TestAPinAndAPruneMeet(t *testing.T) {
+	t.Parallel()
+	pinned := func(b *bed, point string, at time.Time) error {
+		return b.run(b.acts.PinPoint, activities.PinInput{Spec: spec.Pin{Cluster: "prod", Where: "repo", Point: point}, At: at}).err
+	}
+	for _, c := range []struct {
+		name  string
+		op    string
+		key   func(cluster, point string) string
+		stays bool
+	}{
+		{"the pin comes first", "put", restorepoint.PointMarkKey, true},
+		{"the prune comes first", "delete", restorepoint.ManifestKey, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			b := newBed(t, options{})
+			b.tables()
+			old, newest := b.backUp(), b.backUp()
+			plan, err := b.plansPrune(lastOnly(), 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := b.fenced()
+			var answer error
+			f.before = func(op, key string) error {
+				if op == c.op && key == c.key("prod", old) {
+					f.before = nil
+					f.mu.Unlock()
+					defer f.mu.Lock()
+					answer = pinned(b, old, time.Now())
+				}
+				return nil
+			}
+			if _, err := b.carriesOut(plan); err != nil {
+				t.Fatal(err)
+			}
+			want := []string{newest}
+			if c.stays {
+				want = []string{old, newest}
+			}
+			if got := b.pointsThere(); !slices.Equal(got, want) || c.stays != (answer == nil) {
+				t.Errorf("points %q, want %q; the pin was answered %v", got, want, answer)
+			}
+			if !c.stays && !strings.Contains(answer.Error(), "is being deleted by prune/prod/repo") {
+				t.Errorf("the pin was answered %v", answer)
+			}
+			if _, err := b.store.Stat(t.Context(), restorepoint.PointMarkKey("prod", old)); !errors.Is(err, storage.ErrNotFound) {
+				t.Errorf("a mark is left: %v", err)
+			}
+		})
+	}
+	t.Run("the prune was killed", func(t *testing.T) {
+		t.Parallel()
+		b := newBed(t, options{})
+		b.tables()
+		point, now := b.backUp(), time.Now()
+		data, err := restorepoint.EncodeMark(restorepoint.DeletionMark{MarkedAt: now, Run: "prune/prod/repo"})
+		if err == nil {
+			err = storage.WriteAll(t.Context(), b.store, restorepoint.PointMarkKey("prod", point), data, storage.IfAbsent)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := pinned(b, point, now.Add(59*time.Minute)); err == nil || !strings.Contains(err.Error(), "pin it again") {
+			t.Errorf("within the hour: %v", err)
+		}
+		if err := pinned(b, point, now.Add(time.Hour)); err != nil {
+			t.Errorf("after the hour: %v", err)
+		}
+		if err := pinned(b, point, now); err != nil {
+			t.Errorf("again: %v", err)
+		}
+	})
 }
 
 // Between two rounds nothing but the tags of its points tells what a migration goes on from: the point that the target

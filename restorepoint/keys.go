@@ -67,6 +67,7 @@ type KeyKind string
 const (
 	KeyManifest KeyKind = "manifest"
 	KeyPin      KeyKind = "pin"
+	KeyGoing    KeyKind = "going" // the mark of a restore point
 	KeySnapshot KeyKind = "snapshot"
 	KeyMark     KeyKind = "mark"
 	KeyObjects  KeyKind = "objects"
@@ -85,7 +86,7 @@ const (
 type Key struct {
 	Kind    KeyKind
 	Cluster string
-	Point   string // KeyManifest, KeyReport, KeyDrill, KeyMigration
+	Point   string // KeyManifest, KeyPin, KeyGoing, KeyReport, KeyDrill, KeyMigration
 	Label   string // KeySnapshot, KeyObjects
 	Number  int    // KeyObjects: 1, 2, …; KeyProof: index of the table in its plan
 	Run     string // KeyPlan, KeyProof: the point id of a backup, or the run of a restore; KeyProbe: the scratch database; KeyReport, KeyDrill, KeyMigration: as NewPointID
@@ -168,7 +169,7 @@ func parseKey(key string) (Key, bool) {
 	cluster, id, file := parts[0], parts[2], parts[3]
 	switch parts[1] {
 	case "points":
-		kind, known := map[string]KeyKind{manifestFile: KeyManifest, pinFile: KeyPin}[file]
+		kind, known := map[string]KeyKind{manifestFile: KeyManifest, pinFile: KeyPin, markFile: KeyGoing}[file]
 		_, err := ParsePointID(id)
 		return Key{Kind: kind, Cluster: cluster, Point: id}, err == nil && known
 	case "snapshots":

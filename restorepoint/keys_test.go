@@ -52,6 +52,7 @@ func TestKeysAreWhereTheFormatSays(t *testing.T) {
 	for got, want := range map[string]string{
 		ManifestKey("prod", "20261122T150405Z-1a2b3c"):                 "__starkeep/v1/prod/points/20261122T150405Z-1a2b3c/manifest.json",
 		PinKey("prod", "20261122T150405Z-1a2b3c"):                      "__starkeep/v1/prod/points/20261122T150405Z-1a2b3c/pin.json",
+		PointMarkKey("prod", "20261122T150405Z-1a2b3c"):                "__starkeep/v1/prod/points/20261122T150405Z-1a2b3c/deleting.json",
 		MarkKey("prod", "sk_a_u1_a1"):                                  "__starkeep/v1/prod/snapshots/sk_a_u1_a1/deleting.json",
 		SnapshotKey("prod", "sk_a_u1_a1"):                              "__starkeep/v1/prod/snapshots/sk_a_u1_a1/snapshot.json",
 		ObjectsKey("prod", "sk_a_u1_a1", 12):                           "__starkeep/v1/prod/snapshots/sk_a_u1_a1/objects-12.jsonl.zst",
@@ -75,6 +76,7 @@ func TestKeysComeBackWhenParsed(t *testing.T) {
 		ManifestKey("c", id):         {Kind: KeyManifest, Cluster: "c", Point: id},
 		SnapshotKey("c", "label"):    {Kind: KeySnapshot, Cluster: "c", Label: "label"},
 		PinKey("c", id):              {Kind: KeyPin, Cluster: "c", Point: id},
+		PointMarkKey("c", id):        {Kind: KeyGoing, Cluster: "c", Point: id},
 		MarkKey("c", "label"):        {Kind: KeyMark, Cluster: "c", Label: "label"},
 		ObjectsKey("c", "l", 1000):   {Kind: KeyObjects, Cluster: "c", Label: "l", Number: 1000},
 		ProbeKey("c", "run", "copy"): {Kind: KeyProbe, Cluster: "c", Run: "run", File: "copy"},
@@ -122,6 +124,7 @@ func FuzzParseKey(f *testing.F) {
 	f.Add(ObjectsKey("c", "l", 3))
 	f.Add(MarkKey("c", "l"))
 	f.Add(PinKey("c", "20261122T150405Z-1a2b3c"))
+	f.Add(PointMarkKey("c", "20261122T150405Z-1a2b3c"))
 	f.Add(PlanKey("c", "r", "a b/ü"))
 	f.Add(ReportKey("c", "20261122T150405Z-1a2b3c", at(6), "s"))
 	f.Add(ProofKey("c", "r", "a b/ü", 7))
@@ -133,7 +136,7 @@ func FuzzParseKey(f *testing.F) {
 			return
 		}
 		made := map[KeyKind]string{KeyManifest: ManifestKey(k.Cluster, k.Point), KeySnapshot: SnapshotKey(k.Cluster, k.Label),
-			KeyPin: PinKey(k.Cluster, k.Point), KeyMark: MarkKey(k.Cluster, k.Label),
+			KeyPin: PinKey(k.Cluster, k.Point), KeyGoing: PointMarkKey(k.Cluster, k.Point), KeyMark: MarkKey(k.Cluster, k.Label),
 			KeyObjects: ObjectsKey(k.Cluster, k.Label, k.Number), KeyPlan: PlanKey(k.Cluster, k.Run, k.Database), KeyProbe: ProbeKey(k.Cluster, k.Run, k.File),
 			KeyProof: ProofKey(k.Cluster, k.Run, k.Database, k.Number), KeyReport: ReportPrefix(k.Cluster, k.Point) + k.Run + reportExt, KeyDrill: DrillPrefix(k.Cluster, k.Point) + k.Run + reportExt,
 			KeyVerification: VerificationPrefix(k.Cluster, k.Point) + k.Run + reportExt}[k.Kind]

@@ -10,15 +10,19 @@ const (
 // MarkKey is where the mark of a native snapshot lies that is going to be deleted.
 func MarkKey(cluster, label string) string { return SnapshotPrefix(cluster, label) + markFile }
 
+// PointMarkKey is where a prune says that it is deleting a restore point, from before it looks for a pin.
+func PointMarkKey(cluster, point string) string { return PointPrefix(cluster) + point + "/" + markFile }
+
 // PinKey is where the pin of a restore point lies.
 func PinKey(cluster, point string) string { return PointPrefix(cluster) + point + "/" + pinFile }
 
-// DeletionMark says that a native snapshot is going to be deleted: no new restore point may refer to it.
+// DeletionMark says that a native snapshot is going to be deleted: no new restore point may refer to it. That of a restore
+// point has MarkedAt and Run alone.
 type DeletionMark struct {
 	FormatVersion string    `json:"formatVersion"`
 	MarkedAt      time.Time `json:"markedAt"`
-	DeleteAfter   time.Time `json:"deleteAfter"` // its objects stay until then
-	Run           string    `json:"run"`         // workflow id of the prune
+	DeleteAfter   time.Time `json:"deleteAfter,omitzero"` // its objects stay until then
+	Run           string    `json:"run"`                  // workflow id of the prune
 	// Native is the name in StarRocks of the repository whose directory holds the snapshot; "" if its objects are not
 	// starkeep's, and stay.
 	Native  string `json:"native,omitempty"`
