@@ -151,13 +151,23 @@ func (c *HDFSCluster) Config(dir, user string) storage.Config {
 	return config
 }
 
-// Activate makes a NameNode of a pair active, and the other one standby where it answers.
+// Activate makes a NameNode of a pair active, and the other one standby where it answers. A NameNode that cannot become active
+// ends itself: then it is started again.
 func (c *HDFSCluster) Activate(t testing.TB, i int) {
 	t.Helper()
 	byUser := protoMessage(1, protoUint(1, 0))
 	other := hadoopCall{address: c.NameNodes[1-i].Address, protocol: haProtocol, method: "transitionToStandby"}
 	_, _ = other.send(byUser)
-	hadoopCall{address: c.NameNodes[i].Address, protocol: haProtocol, method: "transitionToActive"}.mustSend(t, byUser)
+	node := c.NameNodes[i]
+	poll(t, "active NameNode", func() bool {
+		_, err := hadoopCall{address: node.Address, protocol: haProtocol, method: "transitionToActive"}.send(byUser)
+		if err != nil && !listens(node.Address) {
+			t.Logf("a NameNode that was to become active ended: %v", err)
+			node.Kill()
+			node.Start(t)
+		}
+		return err == nil
+	})
 }
 
 // AwaitDataNodes waits until the active NameNode takes n DataNodes for live and has left safe mode.

@@ -114,7 +114,7 @@ func report(name string, took time.Duration, problem string) count {
 }
 
 // longest are the packages that take longest, by module: begun last, they would run alone at the end.
-var longest = map[string][]string{".": {"./test/e2e", "./storage", "./test/chaos"}}
+var longest = map[string][]string{".": {"./test/e2e", "./test/chaos", "./storage", "./test/starrockssim", "./activities"}}
 
 // spareCollector lets the garbage collectors of tests and of the servers that they start, all of them in Go, run less often: they
 // take a fifth of the time of a small heap, and there is memory for more. Whoever sets these variables is heard.
