@@ -57,7 +57,13 @@ func (x *Toxiproxy) post(t testing.TB, path string, body, answer any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := http.Post("http://"+x.address+path, "application/json", bytes.NewReader(text))
+	call, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+x.address+path, bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	call.Header.Set("Content-Type", "application/json")
+	call.Close = true // it ends idle connections after 10 s, also when a call is on its way
+	got, err := http.DefaultClient.Do(call)
 	if err != nil {
 		t.Fatal(err)
 	}
