@@ -285,12 +285,20 @@ func sameDirectory(keys []string) []string {
 
 func TestLostObjectsAreTheFailureOfTheirPartitions(t *testing.T) {
 	t.Parallel()
+	t.Run("lost", func(t *testing.T) {
+		hurtsItsPartitions(t, func(b *bed, key string) error { return b.store.Delete(b.Context(), key) })
+	})
+	t.Run("cut off", func(t *testing.T) { hurtsItsPartitions(t, (*bed).put) })
+}
+
+// hurtsItsPartitions damages an object of each partition of a scattered point, and composes it.
+func hurtsItsPartitions(t *testing.T, hurt func(b *bed, key string) error) {
 	b := newBed(t, options{})
 	point := scattered(b)
 	u := b.composedUnit(spec.Restore{Point: point, Rename: map[string]string{"d": "d2"}}, "l")
 	for _, key := range b.keysBelow("__starrocks_repository_r/__ss_sk_d_") {
 		if strings.Contains(key, "_0.dat.") {
-			_ = b.store.Delete(b.Context(), key)
+			_ = hurt(b, key)
 		}
 	}
 	e := b.run(b.acts.Compose, u)

@@ -240,7 +240,7 @@ func (c *composition) notCopied(err error) error {
 	lost := map[int64]bool{}
 	for _, key := range failed.Keys() {
 		why := failed.Failed[key]
-		if !errors.Is(why, storage.ErrNotFound) && !errors.Is(why, storage.ErrChecksum) {
+		if !isDamage(why) {
 			return fmt.Errorf("copy from repository %s: %w", c.from.Name, err)
 		}
 		if k, err := starrocks.ParseKey(key); err == nil {
@@ -257,6 +257,12 @@ func (c *composition) notCopied(err error) error {
 	})
 	return jobFailed(UnitFailure{Reason: err.Error(), State: "download", Culprits: sorted(culprits)},
 		"objects of the restore point are gone or damaged: %v; bring them back, or choose another restore point", err)
+}
+
+// isDamage tells errors that speak of one of StarRocks' objects, which never change, from those of a store that does not work.
+// One of another size than was recorded is cut off.
+func isDamage(err error) bool {
+	return errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrChecksum) || errors.Is(err, storage.ErrChanged)
 }
 
 // thereAlready are objects of the composed snapshot that an earlier attempt has copied, by the MD5 of their keys: of a

@@ -220,9 +220,10 @@ func TestAPointThatIsDamagedIsNotCopied(t *testing.T) {
 		hurt func(b *bed, label string)
 		kind string
 	}{
-		"object lost":   {func(b *bed, label string) { b.file(remove, b.glob(label, "__ss_content/*/*/*/*/*/*.dat.*")[0]) }, spec.ErrorSnapshotMissing},
-		"object spoilt": {func(b *bed, label string) { b.file(spoil, b.glob(label, "__ss_content/*/*/*/*/*/*.dat.*")[0]) }, spec.ErrorChecksumMismatch},
-		"__info spoilt": {func(b *bed, label string) { b.file(spoil, b.glob(label, "__info_*")[0]) }, spec.ErrorChecksumMismatch},
+		"object lost":    {func(b *bed, label string) { b.file(remove, b.glob(label, "__ss_content/*/*/*/*/*/*.dat.*")[0]) }, spec.ErrorSnapshotMissing},
+		"object spoilt":  {func(b *bed, label string) { b.file(spoil, b.glob(label, "__ss_content/*/*/*/*/*/*.dat.*")[0]) }, spec.ErrorChecksumMismatch},
+		"object cut off": {func(b *bed, label string) { b.file(cutOff, b.glob(label, "__ss_content/*/*/*/*/*/*.dat.*")[0]) }, spec.ErrorChecksumMismatch},
+		"__info spoilt":  {func(b *bed, label string) { b.file(spoil, b.glob(label, "__info_*")[0]) }, spec.ErrorChecksumMismatch},
 		"list lost": {func(b *bed, label string) {
 			if err := b.store.Delete(b.Context(), restorepoint.ObjectsKey("prod", label, 1)); err != nil {
 				b.Fatal(err)

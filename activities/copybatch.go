@@ -182,10 +182,10 @@ func (b *batchCopy) failed(ctx context.Context, err error) error {
 	kind := spec.ErrorSnapshotMissing
 	for _, key := range failed.Keys() {
 		switch why := failed.Failed[key]; {
-		case errors.Is(why, storage.ErrChecksum):
-			kind = spec.ErrorChecksumMismatch
-		case !errors.Is(why, storage.ErrNotFound):
+		case !isDamage(why):
 			return err
+		case !errors.Is(why, storage.ErrNotFound):
+			kind = spec.ErrorChecksumMismatch
 		}
 	}
 	return fail(kind, "objects are gone or damaged in %s %s: %v; no restore point that needs them can be copied from there (starkeep backup verify finds which)", b.from.word(), b.from.Name, err)

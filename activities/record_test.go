@@ -33,6 +33,8 @@ func (b *bed) file(do func(...string) error, paths ...string) {
 
 func remove(paths ...string) error { return os.RemoveAll(paths[0]) }
 
+func cutOff(paths ...string) error { return os.Truncate(paths[0], 1) }
+
 func copyTo(paths ...string) error {
 	data, err := os.ReadFile(paths[0])
 	if err != nil {

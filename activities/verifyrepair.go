@@ -123,7 +123,7 @@ func (r *repairer) object(ctx context.Context, key, sum string) (right bool, err
 	source.Key = key
 	one := func(yield func(storage.Object, error) bool) { yield(source, nil) }
 	_, err = storage.Transfer(ctx, r.from.Store, r.where.Store, one, storage.TransferOptions{MD5: func(storage.Object) string { return sum }})
-	if errors.Is(err, storage.ErrChecksum) || errors.Is(err, storage.ErrNotFound) {
+	if isDamage(err) {
 		return false, nil
 	}
 	if err != nil {

@@ -28,7 +28,7 @@ func (t *transfer) move(ctx context.Context, object Object) (present bool, err e
 		return false, nil
 	}
 	err = t.stream(ctx, object, target, sum)
-	if errors.Is(err, ErrChecksum) && ctx.Err() == nil { // the way may have damaged it
+	if (errors.Is(err, ErrChecksum) || errors.Is(err, ErrChanged)) && ctx.Err() == nil { // the way may have damaged it, or a repair replaced it
 		err = t.stream(ctx, object, target, sum)
 	}
 	return false, err
