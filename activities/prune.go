@@ -111,11 +111,10 @@ func (p *prunePlan) dropPoint(ctx context.Context, store storage.Store, id strin
 		}
 		return held(out, id, err)
 	}
-	if _, err = dropFiles(ctx, store, restorepoint.PointPrefix(p.Cluster)+id+"/"); err != nil {
-		return held(out, id, err)
+	if _, err = dropFiles(ctx, store, restorepoint.PointPrefix(p.Cluster)+id+"/"); err == nil {
+		out.Done++
 	}
-	out.Done++
-	return nil
+	return held(out, id, err)
 }
 
 // held reports what a store will not do however often it is asked, and gives any other error back.

@@ -29,12 +29,7 @@ func (a *Activities) DeleteSnapshots(ctx context.Context, b PruneBatch) (Pruned,
 		return Pruned{}, failure(ctx, err)
 	}
 	for _, s := range plan.Snapshots[b.From:b.To] {
-		err := d.snapshot(ctx, s)
-		switch {
-		case err == nil:
-		case heldBack(err):
-			d.out.hold(s.Label, err)
-		default:
+		if err := held(&d.out, s.Label, d.snapshot(ctx, s)); err != nil {
 			return d.out, failure(ctx, fmt.Errorf("delete native snapshot %s: %w", s.Label, err))
 		}
 	}
